@@ -1,0 +1,57 @@
+"""What all tables share: the declarative base, UTC times, keys, and text that sorts by bytes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, mapped_column
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Every index and constraint has a name, so that a migration can speak of it on any database."""
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMES)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Times that know their zone, in UTC; SQLite keeps no zone, so it is put back when a row is read."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A time without a zone was given to the catalog.")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite counts up only columns that are declared as INTEGER."""
+
+ByteText = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that compares byte by byte on every database, so that a range of keys is a folder (see `tree.below`)."""
+
+Key = Annotated[int, mapped_column(BigId, primary_key=True)]
+Time = Annotated[datetime, mapped_column(UtcDateTime)]
+Milliseconds = Annotated[int | None, mapped_column(BigInteger)]
+Short = Annotated[str, mapped_column(String(100))]
+
+
+def milliseconds(time: datetime) -> int:
+    """Milliseconds since 1970 in UTC."""
+    return int(time.timestamp() * 1000)
