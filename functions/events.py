@@ -116,10 +116,10 @@ def parse(headers: Mapping[str, str], body: bytes, keys: SigningKeys) -> Event:
     attributes, faults = message.attributes, list(message.faults)
     text = {name: str(attributes.get(name) or "") for name in ("id", "source", "type", "subject", "signature")}
     row = BY_TYPE.get(text["type"])
-    faults += find_faults(row.payload, message.data) if row else [f"The type {text['type']!r} is not known here."]
+    faults += find_faults(row, message.data) if row else [f"The type {text['type']!r} is not known here."]
     faults += check_envelope(attributes)
     if row and not faults:
-        event = compose(read_payload(row.payload, message.data), attributes)
+        event = compose(read_payload(row, message.data), attributes)
         faults += check_agreement(event, attributes)
     signed = keys.verify(text.pop("signature"), *text.values(), data=message.raw)
     unsigned = [] if signed else ["The signature is missing or not by a key of this tenant."]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import types
 import typing
-from dataclasses import MISSING, dataclass, field, fields
-from functools import lru_cache
+from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from functions.jobs import NAME
@@ -145,7 +145,23 @@ class CancelRequested(JobEvent):
 
 
 Payload = ObjectCreated | ObjectRemoved | JobEvent
-Kind = type[ObjectCreated] | type[ObjectRemoved] | type[JobEvent]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a field of a payload must be: `limits` in the words of JSON Schema."""
+
+    name: str
+    kind: type
+    nullable: bool
+    limits: dict[str, Any]
+    required: bool
+
+
+def read_rule(item: Field[Any], hint: Any) -> Rule:
+    nullable = isinstance(hint, types.UnionType)
+    kind = next(part for part in hint.__args__ if part is not types.NoneType) if nullable else hint
+    return Rule(item.name, kind, nullable, dict(item.metadata), item.default is MISSING)
 
 
 @dataclass(frozen=True)
@@ -153,7 +169,7 @@ class EventType:
     """A row of the table: generates the Triggers and the docs. `status` is CUBE's word for a job at this point."""
 
     name: str
-    payload: Kind
+    payload: type[Payload]
     emitters: tuple[str, ...]
     subscribers: tuple[str, ...]
     status: str = ""
@@ -161,6 +177,11 @@ class EventType:
     @property
     def full(self) -> str:
         return PREFIX + self.name + VERSION
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        hints = typing.get_type_hints(self.payload)
+        return tuple(read_rule(item, hints[item.name]) for item in fields(self.payload))
 
 
 TABLE = (
@@ -197,34 +218,21 @@ JSON_TYPES: dict[type, tuple[str, tuple[type, ...]]] = {
 }
 
 
-@lru_cache(maxsize=64)
-def rules(payload: type) -> tuple[tuple[str, tuple[type, ...], bool, dict[str, Any], bool], ...]:
-    """Per field: name, Python type, whether null is allowed, constraints (JSON Schema words), whether it is needed."""
-    hints = typing.get_type_hints(payload)
-    found = []
-    for item in fields(payload):
-        hint, nullable = hints[item.name], False
-        if isinstance(hint, types.UnionType):
-            nullable, hint = True, next(part for part in hint.__args__ if part is not types.NoneType)
-        found.append((item.name, (hint,), nullable, dict(item.metadata), item.default is MISSING))
-    return tuple(found)
-
-
-def find_faults(payload: Kind, data: Any) -> list[str]:
+def find_faults(row: EventType, data: Any) -> list[str]:
     """All that is wrong with the data of an event, in sentences; unknown fields are allowed (a newer sender)."""
     if not isinstance(data, dict):
         return ["The data must be a JSON object."]
     faults = []
-    for name, (kind,), nullable, limits, required in rules(payload):
-        if name not in data:
-            faults += [f"The field {name!r} is missing."] if required else []
-        elif data[name] is not None or not nullable:
-            faults += check_value(name, data[name], kind, limits)
+    for rule in row.rules:
+        if rule.name not in data:
+            faults += [f"The field {rule.name!r} is missing."] if rule.required else []
+        elif data[rule.name] is not None or not rule.nullable:
+            faults += check_value(rule, data[rule.name])
     return faults
 
 
-def check_value(name: str, value: Any, kind: type, limits: dict[str, Any]) -> list[str]:
-    word, allowed = JSON_TYPES[kind]
+def check_value(rule: Rule, value: Any) -> list[str]:
+    name, limits, (word, allowed) = rule.name, rule.limits, JSON_TYPES[rule.kind]
     if isinstance(value, bool) or type(value) not in allowed or value != value:
         return [f"The field {name!r} must be of type {word}."]
     faults = []
@@ -239,24 +247,24 @@ def check_value(name: str, value: Any, kind: type, limits: dict[str, Any]) -> li
     return faults
 
 
-def read_payload(payload: Kind, data: dict[str, Any]) -> Payload:
+def read_payload(row: EventType, data: dict[str, Any]) -> Payload:
     """Data without faults as a payload."""
-    return payload(**{name: data[name] for name, *_ in rules(payload) if name in data})
+    return row.payload(**{rule.name: data[rule.name] for rule in row.rules if rule.name in data})
 
 
 def describe(row: EventType) -> dict[str, Any]:
     """The JSON Schema of a type's data."""
-    properties, required = {}, []
-    for name, (kind,), nullable, limits, needed in rules(row.payload):
-        word = JSON_TYPES[kind][0]
-        properties[name] = {"type": [word, "null"] if nullable else word, **limits}
-        required += [name] if needed else []
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": row.full,
         "title": row.payload.__name__,
         "description": (row.payload.__doc__ or "").strip(),
         "type": "object",
-        "properties": properties,
-        "required": required,
+        "properties": {rule.name: describe_rule(rule) for rule in row.rules},
+        "required": [rule.name for rule in row.rules if rule.required],
     }
+
+
+def describe_rule(rule: Rule) -> dict[str, Any]:
+    word = JSON_TYPES[rule.kind][0]
+    return {"type": [word, "null"] if rule.nullable else word, **rule.limits}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from functions.errors import Permanent
 from functions.events import Event, Malformed, Unsigned, parse, render
 from functions.jobs import NAME
-from functions.payloads import TABLE, JobFinished, JobStaged, describe, rules, subscribed
+from functions.payloads import TABLE, JobFinished, JobStaged, Rule, describe, subscribed
 from functions.signatures import SigningKeys
 
 KEYS = SigningKeys("a", {"a": b"a" * 32})
@@ -24,20 +24,21 @@ TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=40)
 WORDS = {int: st.integers(0, 2**53), float: st.floats(0, 1e12), str: TEXT}
 
 
-def values(limits: dict[str, Any], kind: type, nullable: bool) -> st.SearchStrategy[Any]:
+def values(rule: Rule) -> st.SearchStrategy[Any]:
+    limits, kind = rule.limits, rule.kind
     if "pattern" in limits:
         return st.from_regex(NAME, fullmatch=True)
     if "enum" in limits:
         return st.sampled_from(limits["enum"])
     drawn = WORDS[kind].filter(lambda v: v >= limits.get("minimum", 0)) if kind is not str else WORDS[kind]
     drawn = drawn.filter(bool) if "minLength" in limits else drawn
-    return st.none() | drawn if nullable else drawn
+    return st.none() | drawn if rule.nullable else drawn
 
 
 @st.composite
 def events(draw: st.DrawFn) -> Event:
     row = draw(st.sampled_from(TABLE))
-    drawn = {name: draw(values(limits, kind, null)) for name, (kind,), null, limits, _ in rules(row.payload)}
+    drawn = {rule.name: draw(values(rule)) for rule in row.rules}
     time = draw(st.datetimes(timezones=st.just(UTC), min_value=datetime(1990, 1, 1)))
     feed, modality = draw(st.sampled_from(["", "7"])), draw(st.sampled_from(["", "MR"]))
     trace = draw(st.sampled_from(["", "00-" + "a" * 32 + "-" + "b" * 16 + "-01"]))
