@@ -5,6 +5,7 @@ A Kubernetes launcher stands behind it on a cluster, a process launcher on one m
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from functions.jobs import JobPlan, Sight
@@ -25,3 +26,6 @@ class Launcher(Protocol):
 
     def log(self, job: str, attempt: int, index: int) -> bytes:
         """What the plugin has printed so far, stdout and stderr as they came; empty if nothing is known."""
+
+    def jobs(self) -> Iterable[tuple[str, int]]:
+        """The (job, attempt) of every Job that is there, ended or not: the sweep removes those that are decided."""

@@ -1,1 +1,1 @@
-"""stage"""
+"""stage: the inputs of a job are checked, frozen, and handed out to its pods by signed URLs."""

@@ -1,0 +1,51 @@
+"""The one `result` of a job: whoever creates it decides, and everybody tells what it holds (design 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from functions.events import Emitter, Event
+from functions.jobs import End, Verdict
+from functions.payloads import RESULTS
+from functions.records import RESULT, Records, Value
+
+
+def now() -> str:
+    """UTC, as records keep times (ISO 8601)."""
+    return datetime.now(UTC).isoformat()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a job. `attempt` 0 names no outputs; `manifests` are the values of `outputs` records."""
+
+    verdict: Verdict
+    attempt: int = 0
+    reason: str = ""
+    sentence: str = ""
+    exit_code: int | None = None
+    usage: dict[str, Any] = field(default_factory=dict)
+    manifests: Sequence[dict[str, Any]] = ()
+
+    def as_dict(self) -> Value:
+        return asdict(self) | {"manifests": list(self.manifests), "at": now()}
+
+
+def describe_end(end: End | None) -> dict[str, Any]:
+    """An end in the words of the `terminated` and `result` records."""
+    if end is None:
+        return {"exit_code": None, "reason": "", "sentence": "", "usage": {}}
+    return {"exit_code": end.exit_code, "reason": end.reason, "sentence": end.sentence, "usage": asdict(end.usage)}
+
+
+def decide(records: Records, job: str, result: Result) -> Value:
+    """Take `result` if nobody has; answers what it holds."""
+    return records.create(job, RESULT, result.as_dict())
+
+
+def announce(emitter: Emitter, cause: Event, job: str, value: Value) -> None:
+    """Tell what became of a job, as its record says."""
+    emitter.follow(cause, RESULTS[value["verdict"]](job, reason=value.get("reason", "")))
