@@ -18,7 +18,8 @@ class Folder(Base):
     """A folder. `path` is the whole path without slashes at its ends; the root has the path "".
 
     `visible`: the folder is shown. `complete`: what it holds is shown; false while outputs are being registered.
-    `feed_id` is set on all folders of a feed, `instance_id` on the `data` folder of an instance and all below it.
+    `feed_id` is set on all folders of a feed, `instance_id` on the `data` folder of an instance and all below it. They
+    are no foreign keys, since feeds and instances point at folders, and SQLite cannot make such a ring of tables.
     """
 
     __tablename__ = "folders"
@@ -31,17 +32,15 @@ class Folder(Base):
     public: Mapped[bool] = mapped_column(default=False)
     visible: Mapped[bool] = mapped_column(default=True)
     complete: Mapped[bool] = mapped_column(default=True)
-    feed_id: Mapped[int | None] = mapped_column(
-        BigId, ForeignKey("feeds.id", ondelete="SET NULL", use_alter=True), index=True
-    )
-    instance_id: Mapped[int | None] = mapped_column(
-        BigId, ForeignKey("plugin_instances.id", ondelete="SET NULL", use_alter=True), index=True
-    )
+    feed_id: Mapped[int | None] = mapped_column(BigId, index=True)
+    instance_id: Mapped[int | None] = mapped_column(BigId, index=True)
     created: Mapped[Time]
 
     owner: Mapped[User] = relationship(lazy="raise_on_sql")
     parent: Mapped[Folder | None] = relationship(lazy="raise_on_sql", remote_side="Folder.id")
-    feed: Mapped[Feed | None] = relationship(lazy="raise_on_sql", foreign_keys=[feed_id])
+    feed: Mapped[Feed | None] = relationship(
+        lazy="raise_on_sql", primaryjoin="foreign(Folder.feed_id) == Feed.id", viewonly=True
+    )
 
 
 class File(Base):
