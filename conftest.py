@@ -1,0 +1,3 @@
+"""Everything that holds for all tests of the checkout."""
+
+pytest_plugins = ["tests.skips"]
