@@ -9,7 +9,7 @@ from typing import Any
 
 from functions.events import Emitter, Event
 from functions.jobs import End, Verdict
-from functions.payloads import RESULTS
+from functions.payloads import RESULTS, JobTerminated, ResultEvent
 from functions.records import RESULT, Records, Value
 
 
@@ -48,4 +48,24 @@ def decide(records: Records, job: str, result: Result) -> Value:
 
 def announce(emitter: Emitter, cause: Event, job: str, value: Value) -> None:
     """Tell what became of a job, as its record says."""
-    emitter.follow(cause, RESULTS[value["verdict"]](job, reason=value.get("reason", "")))
+    emitter.follow(cause, concluded(job, value))
+
+
+def concluded(job: str, value: Value) -> ResultEvent:
+    """The event that points at a `result` record."""
+    return RESULTS[value["verdict"]](job, reason=value.get("reason", ""))
+
+
+def terminated(job: str, attempt: int, value: Value) -> JobTerminated:
+    """The event that points at a `terminated` record."""
+    usage = value.get("usage") or {}
+    return JobTerminated(
+        job,
+        attempt,
+        verdict=value["verdict"],
+        exit_code=value.get("exit_code"),
+        reason=value.get("reason", ""),
+        cpu_seconds=float(usage.get("cpu_seconds", 0.0)),
+        peak_bytes=int(usage.get("peak_bytes", 0)),
+        wall_seconds=float(usage.get("wall_seconds", 0.0)),
+    )

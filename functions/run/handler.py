@@ -14,7 +14,7 @@ from functions.events import Emitter, Event
 from functions.host import Handle
 from functions.jobs import CLOSED, FINISHED, MAX_ATTEMPTS, RETRY, JobPlan, Request, Sight
 from functions.objects import ObjectStore
-from functions.payloads import CancelRequested, JobDispatched, JobStaged, JobTerminated, OutputsCommitted, Payload
+from functions.payloads import CancelRequested, JobDispatched, JobStaged, OutputsCommitted, Payload
 from functions.records import (
     REQUEST,
     RESULT,
@@ -30,7 +30,7 @@ from functions.records import (
     render_lines,
     terminated_name,
 )
-from functions.results import Result, announce, decide, describe_end, now
+from functions.results import Result, announce, decide, describe_end, now, terminated
 from functions.run.core import Judgement, choose, is_closed, judge, know, wanted_outputs
 from functions.run.launcher import Launcher
 from functions.tokens import Claims, Minter
@@ -144,18 +144,3 @@ def describe(judgement: Judgement) -> dict[str, Any]:
     if judgement.verdict == FINISHED:
         end["sentence"] = ""
     return {"verdict": judgement.verdict, **end, "at": now()}
-
-
-def terminated(job: str, attempt: int, value: Value) -> JobTerminated:
-    """The event that points at a `terminated` record."""
-    usage = value.get("usage") or {}
-    return JobTerminated(
-        job,
-        attempt,
-        verdict=value["verdict"],
-        exit_code=value.get("exit_code"),
-        reason=value.get("reason", ""),
-        cpu_seconds=float(usage.get("cpu_seconds", 0.0)),
-        peak_bytes=int(usage.get("peak_bytes", 0)),
-        wall_seconds=float(usage.get("wall_seconds", 0.0)),
-    )
