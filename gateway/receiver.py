@@ -56,7 +56,8 @@ class Gateway:
     def handlers(self) -> dict[type[Payload], Handle]:
         noted: tuple[type[Payload], ...] = (JobDispatched, JobStarted, JobUploading, OutputsCommitted)
         settled: tuple[type[Payload], ...] = (JobFinished, JobFailed, JobCancelled)
-        return dict.fromkeys(noted, self.note) | dict.fromkeys(settled, self.settle)
+        handlers: dict[type[Payload], Handle] = dict.fromkeys(noted, self.note)
+        return handlers | dict.fromkeys(settled, self.settle)
 
     def note(self, event: Event) -> None:
         assert isinstance(event.payload, JobEvent)
