@@ -7,8 +7,6 @@ the bucket and not from what the catalog has heard, with the same id, straight t
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,8 +26,6 @@ log = logging.getLogger(__name__)
 
 BATCH = 50
 """So many jobs are repaired in one round."""
-SHORTEST_PAUSE = 30.0
-"""Seconds: a second tick within them does nothing (a broker may deliver one tick twice)."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +55,11 @@ class Ledger(Protocol):
 class Clock(Protocol):
     """What the sweep asks of whatever wakes it."""
 
-    def arming(self) -> int:
-        """The version of the last arming."""
+    def idle_version(self) -> int | None:
+        """The version of the last arming; None if a transaction that it was for may still be open."""
 
-    def disarm(self, version: int) -> bool:
-        """Be woken no more, unless somebody has armed since `version`, or the arming is too young."""
+    def disarm(self, version: int | None) -> object:
+        """Be woken no more, unless somebody has armed since `version`."""
 
 
 class Jobs(Protocol):
@@ -103,27 +99,14 @@ class Sweep:
         *,
         drain: Callable[[], bool],
         batch: int = BATCH,
-        pause: float = SHORTEST_PAUSE,
     ) -> None:
         self.ledger, self.records, self.jobs, self.receivers = ledger, records, jobs, receivers
-        self.drain, self.batch, self.pause = drain, batch, pause
+        self.drain, self.batch = drain, batch
         self._emitter = Emitter(emitter.unit, emitter.tenant, emitter.keys, self._deliver, emitter.clock)
-        self._turn, self._last = threading.Lock(), float("-inf")
-
-    def tick(self, clock: Clock) -> None:
-        """A round of the sweep, unless one has just been. It carries nothing, so anybody may send it."""
-        if not self._turn.acquire(blocking=False):
-            return
-        try:
-            if time.monotonic() - self._last >= self.pause:
-                self._last = time.monotonic()
-                self.round(clock)
-        finally:
-            self._turn.release()
 
     def round(self, clock: Clock) -> None:
         """Send what waits, repair what is due, remove Jobs that are decided, and rest if nothing is left."""
-        version = clock.arming()
+        version = clock.idle_version()
         sent = self.drain()
         self.ledger.release()
         for unfinished in self.ledger.due(self.batch):
