@@ -100,14 +100,24 @@ def render_lines(header: Mapping[str, Any], rows: Iterable[Input | Output]) -> b
 
 
 def parse_header(body: bytes) -> Value:
-    value: Value = json.loads(body.split(b"\n", 1)[0])
+    """The first line of a record. Raises Permanent if that is no JSON object."""
+    try:
+        value = json.loads(body.split(b"\n", 1)[0])
+    except ValueError as error:
+        raise Permanent("A job record is damaged: its first line is not JSON.") from error
+    if not isinstance(value, dict):
+        raise Permanent("A job record is damaged: its first line is not a JSON object.")
     return value
 
 
 def parse_inputs(body: bytes) -> Iterator[Input]:
+    """The inputs in a `request` or `inputs` record. Raises Permanent if a line is damaged."""
     for line in body.split(b"\n")[1:]:
-        if line:
-            yield Input(**json.loads(line))
+        try:
+            if line:
+                yield Input(**json.loads(line))
+        except (ValueError, TypeError) as error:
+            raise Permanent("A job record is damaged: one of its lines is no input.") from error
 
 
 @dataclass(frozen=True)

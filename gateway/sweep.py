@@ -6,6 +6,7 @@ the bucket and not from what the catalog has heard, with the same id, straight t
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +14,13 @@ from typing import Protocol
 
 from cloudevents.core.bindings.http import HTTPMessage
 
-from functions.errors import Failure
+from functions.errors import Failure, Permanent
 from functions.events import Emitter
 from functions.host import Receiver
 from functions.jobs import RETRY
-from functions.objects import Missing
 from functions.payloads import CancelRequested, JobRequested, JobStaged, Payload, subscribed
-from functions.records import REQUEST, RESULT, Listing, Records, parse_header, terminated_name
-from functions.results import concluded, terminated
+from functions.records import REQUEST, RESULT, Listing, Records, Value, terminated_name
+from functions.results import Result, concluded, decide, terminated
 
 log = logging.getLogger(__name__)
 
@@ -143,22 +143,36 @@ class Sweep:
             return False
         return bool(self.records.read(job, terminated_name(attempt))["verdict"] == RETRY)
 
-    def _read_header(self, job: str) -> dict[str, object]:
+    def _read_header(self, job: str) -> Value:
+        """Feed and trace of a job, for its events; a request that is gone or damaged is somebody else's finding."""
         try:
-            return parse_header(self.records.body(job, REQUEST))
-        except Missing:
+            return self.records.read(job, REQUEST)
+        except Permanent:
             return {}
 
     def _deliver(self, message: HTTPMessage) -> None:
+        """Straight to the handlers. Raises Permanent if one of them says that trying again cannot help."""
         for name, receiver in self.receivers.items():
             if message.headers["ce-type"] in {row.full for row in subscribed(name)}:
-                receiver.receive(message.headers, message.body)
+                answer = receiver.receive(message.headers, message.body)
+                if answer.status == 422:
+                    raise Permanent(json.loads(answer.body)["sentence"])
 
     def _repair_safely(self, unfinished: Unfinished) -> None:
+        """A job that nobody can bring on fails with the reason, instead of waiting for ever."""
         try:
             self.repair(unfinished)
+        except Permanent as error:
+            complain(unfinished.job, error)
+            self._fail(unfinished.job, str(error))
         except Failure as error:
             complain(unfinished.job, error)
+
+    def _fail(self, job: str, sentence: str) -> None:
+        try:
+            decide(self.records, job, Result("failed", reason="fault", sentence=sentence))
+        except Failure as error:
+            complain(job, error)
 
     def _reap_safely(self, job: str, attempt: int) -> bool:
         """Remove a Job if it is decided; whether it is gone."""

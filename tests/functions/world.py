@@ -1,4 +1,4 @@
-"""A small world for the three functions: real handlers and records, pods that a test moves, a network that a test bends.
+"""A small world for the three functions: real handlers and records, pods that a test moves, a network that it bends.
 
 `Mortal` parts die at a chosen call, as a process does: before the call takes effect, or after it and before its answer.
 """
