@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, Text, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, Table, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 NAMES = {
@@ -50,6 +50,11 @@ Key = Annotated[int, mapped_column(BigId, primary_key=True)]
 Time = Annotated[datetime, mapped_column(UtcDateTime)]
 Milliseconds = Annotated[int | None, mapped_column(BigInteger)]
 Short = Annotated[str, mapped_column(String(100))]
+
+
+def table(model: type[Base]) -> Table:
+    """The table of a model, for statements that need no objects."""
+    return model.metadata.tables[model.__tablename__]
 
 
 def milliseconds(time: datetime) -> int:

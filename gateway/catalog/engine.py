@@ -159,15 +159,15 @@ def tenant_of(session: Session) -> str:
     return str(session.info["tenant"])
 
 
-def insert_new(session: Session, table: type[Base]) -> Any:
+def insert_new(session: Session, model: type[Base]) -> Any:
     """An INSERT that passes over rows which a unique constraint refuses (both databases know ON CONFLICT)."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing()
+    return dialect.insert(model.metadata.tables[model.__tablename__]).on_conflict_do_nothing()
 
 
-def changed(session: Session, statement: Executable, parameters: Any = None) -> int:
+def changed(session: Session, statement: Executable) -> int:
     """Execute an UPDATE or DELETE; how many rows it changed."""
-    return int(session.execute(statement, parameters).rowcount)  # type: ignore[attr-defined]
+    return int(session.connection().execute(statement).rowcount)
 
 
 def newest_revision() -> str:

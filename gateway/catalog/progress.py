@@ -1,0 +1,29 @@
+"""How far a job is: what status events tell. They move a row forward, never back, and no final one (`states`)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import case, func, update
+from sqlalchemy.orm import Session
+
+from gateway.catalog import states
+from gateway.catalog.base import milliseconds, table
+from gateway.catalog.engine import changed
+from gateway.catalog.instances import PluginInstance
+
+INSTANCES = table(PluginInstance)
+STAGED = "staged_ms"
+"""The mark of `job.staged`, which is no status of CUBE's."""
+
+
+def note_status(session: Session, job: str, status: str, at: datetime, *, mark: str | None = None) -> bool:
+    """Note that a job has been in `status` at that time; True if its row is one that may still change.
+
+    One statement. Late, doubled and reordered events do no harm: the status moves only forward, the first time of each
+    mark on the timeline stays. `mark` names another mark than the one of the status.
+    """
+    column = INSTANCES.c[mark or states.MARKS[status]]
+    forward = case((INSTANCES.c.status.in_(states.sources(status)), status), else_=INSTANCES.c.status)
+    known = update(INSTANCES).where(INSTANCES.c.job == job, INSTANCES.c.status.in_(states.OUT))
+    return changed(session, known.values({"status": forward, column: func.coalesce(column, milliseconds(at))})) > 0

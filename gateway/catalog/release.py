@@ -1,0 +1,213 @@
+"""Release: which job goes out next, and with which inputs (design 3.8).
+
+Per compute resource at most `slots` jobs are out; users take turns. To release is to resolve the inputs and to write
+the outbox row, in the transaction that moves the state. A plugin that only copies references makes no job: its rows
+are copied, and it is finished, here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, case, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from functions.errors import Permanent
+from functions.jobs import Limits, Request, Runtime
+from functions.records import render_lines
+from gateway import arguments
+from gateway.catalog import copies, endings, inputs, outbox, paths, states, turns
+from gateway.catalog.base import milliseconds, table
+from gateway.catalog.engine import tenant_of
+from gateway.catalog.instances import ParameterValue, PluginInstance
+from gateway.catalog.people import User
+from gateway.catalog.plugins import ComputeResource, Plugin, PluginMeta, PluginParameter
+from gateway.catalog.tree import Folder
+from gateway.policy import Reader
+
+INST, P, M, U = table(PluginInstance), table(Plugin), table(PluginMeta), table(User)
+C, V, Q = table(ComputeResource), table(ParameterValue), table(PluginParameter)
+OUTPUT, INPUT = aliased(table(Folder), name="output"), aliased(table(Folder), name="input")
+PARENT = aliased(INST, name="parent")
+BUILTIN = "builtin"
+STEPS = 10_000
+"""More turns of `release` than this in one transaction are a fault of ours, not work."""
+
+
+def release(session: Session, *, now: datetime) -> list[str]:
+    """Let out all that may go out now; answers the names of the jobs. Nothing to do: four cheap questions."""
+    released: list[str] = []
+    for _ in range(STEPS):
+        chosen = choose(session)
+        if not chosen:
+            return released
+        released += launch(session, chosen, now=now)
+    raise RuntimeError("Release does not come to an end.")
+
+
+def choose(session: Session) -> list[int]:
+    """The instances that go out next. Locks the compute resources, so that two gateways never fill one slot twice."""
+    slots = {row.id: row.slots for row in session.execute(select(C.c.id, C.c.slots).order_by(C.c.id).with_for_update())}
+    out: dict[int, dict[int, int]] = defaultdict(dict)
+    for row in session.execute(COUNT_OUT):
+        out[row.compute_resource_id][row.owner_id] = row.jobs
+    free = {resource: max(0, size - sum(out[resource].values())) for resource, size in slots.items()}
+    queues: dict[int | None, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    last: dict[int, int] = {}
+    for row in session.execute(CANDIDATES, {"free": max(free.values(), default=0)}):
+        last[row.owner_id] = row.turn
+        queues[None if row.freely else row.compute_resource_id][row.owner_id].append(row.id)
+    chosen = [instance for queue in queues.pop(None, {}).values() for instance in queue]
+    for resource, by_user in queues.items():
+        if resource is not None:
+            chosen += turns.pick(free.get(resource, 0), by_user, out=out[resource], turns=last)
+    return chosen
+
+
+def launch(session: Session, chosen: list[int], *, now: datetime) -> list[str]:
+    """Send the chosen out: resolve their inputs, write the outbox, move their state. Those who cannot go, fail."""
+    still = select(*DETAILS).select_from(JOINED).where(INST.c.id.in_(chosen), INST.c.status == states.CREATED)
+    rows = session.execute(still.order_by(INST.c.id).with_for_update(of=INST)).all()
+    given = _given(session, chosen)
+    letters: list[tuple[str, str, bytes]] = []
+    changes: list[dict[str, Any]] = []
+    for row in rows:
+        parameters = given.get(row.id, [])
+        try:
+            if row.runtime_kind == BUILTIN:
+                copies.run(session, row, parameters, now=now)
+                continue
+            letters.append((outbox.REQUEST, row.job, body(session, row, parameters, now)))
+        except Permanent as error:
+            endings.end(session, row.id, states.FAILED, now=now, reason="inputs", sentence=str(error))
+            continue
+        place = row.runtime_place or row.dock_image
+        changes.append({"key": row.id, "place": place})
+    _move(session, changes, [row.owner_id for row in rows], now)
+    outbox.post(session, letters, now=now)
+    return [job for _, job, _ in letters]
+
+
+def body(session: Session, row: Any, given: list[Given], now: datetime) -> bytes:
+    """The NDJSON of a job's `request` record. Raises Absent if a path is gone; Permanent if there is no such target."""
+    if row.compute_resource is None:
+        raise Permanent("Its compute resource was removed before it could run. Run it again on another one.")
+    sources = [row.input_path] if row.type == "ds" else []
+    sources += [path for one in given if one.type == "path" for path in paths.listed(one.value)]
+    return render_lines(
+        request(row, given, tenant_of(session), now).as_dict(), inputs.resolve(session, sources, reader(row))
+    )
+
+
+def request(row: Any, given: list[Given], tenant: str, now: datetime) -> Request:
+    """The header of a job's `request` record."""
+    program = arguments.Program(row.type, row.execshell, row.selfpath, row.selfexec)
+    return Request(
+        job=row.job,
+        tenant=tenant,
+        instance=row.id,
+        feed=row.feed_id,
+        plugin=row.name,
+        version=row.version,
+        command=arguments.command(program, given),
+        runtime=Runtime(row.runtime_kind, row.runtime_place or row.dock_image),
+        limits=Limits(
+            cpu=row.cpu_limit,
+            memory=row.memory_limit,
+            gpu=row.gpu_limit,
+            workers=row.number_of_workers,
+            seconds=max(0, row.max_job_exec_seconds),
+        ),
+        environment=arguments.environment(
+            instance=row.id,
+            username=row.username,
+            email=row.email,
+            previous=row.previous_id if row.type != "fs" else None,
+        ),
+        compute_resource=row.compute_resource,
+        created=now.isoformat(),
+    )
+
+
+def reader(row: Any) -> Reader:
+    """With whose eyes a job reads: those of the user who started it."""
+    return Reader(row.owner_id, row.is_superuser)
+
+
+@dataclass(frozen=True)
+class Given(arguments.Given):
+    """A given parameter, with its name."""
+
+    name: str = ""
+
+
+def _given(session: Session, chosen: Iterable[int]) -> Mapping[int, list[Given]]:
+    columns = (V.c.instance_id, Q.c.type, Q.c.flag, Q.c.action, V.c.value, Q.c.name)
+    question = select(*columns).join(Q, Q.c.id == V.c.parameter_id).where(V.c.instance_id.in_(list(chosen)))
+    given: dict[int, list[Given]] = defaultdict(list)
+    for instance, *rest in session.execute(question.order_by(V.c.id)):
+        given[instance].append(Given(*rest))
+    return given
+
+
+def _move(session: Session, changes: list[dict[str, Any]], owners: list[int], now: datetime) -> None:
+    if changes:
+        moved = update(INST).where(INST.c.id == bindparam("key"), INST.c.status == states.CREATED)
+        values = {"status": states.COPYING, "released_ms": milliseconds(now), "runtime_place": bindparam("place")}
+        session.execute(moved.values(values), changes)
+    turn = int(now.timestamp() * 1_000_000)
+    served = [{"key": owner, "turn": turn + place} for place, owner in enumerate(dict.fromkeys(owners))]
+    if served:
+        session.connection().execute(update(U).where(U.c.id == bindparam("key")).values(turn=bindparam("turn")), served)
+
+
+COUNT_OUT = (
+    select(INST.c.compute_resource_id, INST.c.owner_id, func.count().label("jobs"))
+    .where(INST.c.status.in_(states.OUT))
+    .group_by(INST.c.compute_resource_id, INST.c.owner_id)
+)
+
+_FREELY = or_(P.c.runtime_kind == BUILTIN, INST.c.compute_resource_id.is_(None))
+"""What needs no slot: a copy of rows, and what will fail since its compute resource is gone."""
+_QUEUE = (
+    select(
+        INST.c.id,
+        INST.c.owner_id,
+        INST.c.compute_resource_id,
+        case((_FREELY, 1), else_=0).label("freely"),
+        func.row_number()
+        .over(partition_by=(INST.c.compute_resource_id, INST.c.owner_id, _FREELY), order_by=INST.c.id)
+        .label("place"),
+    )
+    .join(P, P.c.id == INST.c.plugin_id)
+    .where(INST.c.status == states.CREATED)
+    .subquery("queue")
+)
+CANDIDATES = (
+    select(_QUEUE.c.id, _QUEUE.c.owner_id, _QUEUE.c.compute_resource_id, _QUEUE.c.freely, U.c.turn)
+    .join(U, U.c.id == _QUEUE.c.owner_id)
+    .where(or_(_QUEUE.c.freely == 1, _QUEUE.c.place <= bindparam("free")))
+    .order_by(_QUEUE.c.id)
+)
+
+DETAILS = (
+    *(INST.c.id, INST.c.job, INST.c.feed_id, INST.c.owner_id, INST.c.previous_id),
+    *(INST.c.cpu_limit, INST.c.memory_limit, INST.c.gpu_limit, INST.c.number_of_workers),
+    *(M.c.name, M.c.type, P.c.version, P.c.execshell, P.c.selfpath, P.c.selfexec),
+    *(P.c.dock_image, P.c.runtime_kind, P.c.runtime_place),
+    *(U.c.username, U.c.email, U.c.is_superuser, C.c.max_job_exec_seconds, C.c.name.label("compute_resource")),
+    *(OUTPUT.c.path.label("output_path"), INPUT.c.path.label("input_path")),
+)
+JOINED = (
+    INST.join(P, P.c.id == INST.c.plugin_id)
+    .join(M, M.c.id == P.c.meta_id)
+    .join(U, U.c.id == INST.c.owner_id)
+    .outerjoin(OUTPUT, OUTPUT.c.id == INST.c.output_folder_id)
+    .outerjoin(C, C.c.id == INST.c.compute_resource_id)
+    .outerjoin(PARENT, PARENT.c.id == INST.c.previous_id)
+    .outerjoin(INPUT, INPUT.c.id == PARENT.c.output_folder_id)
+)
