@@ -11,31 +11,20 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Protocol
 
 from functions.errors import Failure
 from functions.events import Emitter
 from functions.payloads import CancelRequested, JobRequested
 from functions.records import REQUEST, Records, parse_header
+from gateway.catalog.outbox import CANCEL, Letter
 
 log = logging.getLogger(__name__)
 
-REQUEST_KIND, CANCEL_KIND = "request", "cancel"
 BATCH = 32
 IN_FLIGHT = 4
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 """Seconds before the next try when the store or the broker does not take what it is given."""
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A row of the outbox: what to tell of which job; `body` is the NDJSON of a request."""
-
-    id: int
-    kind: str
-    job: str
-    body: bytes = b""
 
 
 class Outbox(Protocol):
@@ -120,7 +109,7 @@ class Relay:
 
     def send(self, letter: Letter) -> None:
         """The record first, then the event that points at it."""
-        if letter.kind == CANCEL_KIND:
+        if letter.kind == CANCEL:
             self.emitter.emit(CancelRequested(letter.job))
             return
         header = parse_header(self.records.create_lines(letter.job, REQUEST, letter.body))

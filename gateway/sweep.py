@@ -51,6 +51,9 @@ class Ledger(Protocol):
     def release(self) -> None:
         """Let jobs out for which there is a place; a lost race or a crash may have left one unused."""
 
+    def remove_objects(self) -> None:
+        """Delete from the store what no row names any more."""
+
 
 class Clock(Protocol):
     """What the sweep asks of whatever wakes it."""
@@ -112,6 +115,7 @@ class Sweep:
         for unfinished in self.ledger.due(self.batch):
             self._repair_safely(unfinished)
         left = self.reap()
+        self._tidy()
         if sent and not left and self.ledger.is_idle():
             clock.disarm(version)
 
@@ -167,6 +171,12 @@ class Sweep:
             self._fail(unfinished.job, str(error))
         except Failure as error:
             complain(unfinished.job, error)
+
+    def _tidy(self) -> None:
+        try:
+            self.ledger.remove_objects()
+        except Failure as error:
+            log.warning("objects could not be removed: %s", error, extra={"action": "sweep.failed"})
 
     def _fail(self, job: str, sentence: str) -> None:
         try:

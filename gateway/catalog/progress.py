@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import case, func, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
 from gateway.catalog import states
@@ -27,3 +27,9 @@ def note_status(session: Session, job: str, status: str, at: datetime, *, mark: 
     forward = case((INSTANCES.c.status.in_(states.sources(status)), status), else_=INSTANCES.c.status)
     known = update(INSTANCES).where(INSTANCES.c.job == job, INSTANCES.c.status.in_(states.OUT))
     return changed(session, known.values({"status": forward, column: func.coalesce(column, milliseconds(at))})) > 0
+
+
+def is_out(session: Session, job: str) -> bool | None:
+    """Do the functions still have to do with a job? None: the catalog does not know it."""
+    status = session.scalar(select(INSTANCES.c.status).where(INSTANCES.c.job == job))
+    return None if status is None else not states.is_final(status)

@@ -14,7 +14,9 @@ from functions.events import Emitter, parse
 from functions.jobs import Request, Runtime
 from functions.objects_directory import DirectoryStore
 from functions.records import REQUEST, Records, render_lines
-from gateway.relay import CANCEL_KIND, REQUEST_KIND, Letter, Relay
+from gateway.catalog.outbox import CANCEL, Letter
+from gateway.catalog.outbox import REQUEST as ASKED
+from gateway.relay import Relay
 from tests.functions.world import KEYS
 
 
@@ -50,7 +52,7 @@ class Wire:
         return [parse(m.headers, m.body, KEYS).id for m in self.taken]
 
 
-def letter(number: int, kind: str = REQUEST_KIND) -> Letter:
+def letter(number: int, kind: str = ASKED) -> Letter:
     request = Request(f"{number}-a", "ward", number, 3, "pl-x", "1", ("x",), Runtime("image", "x"))
     return Letter(number, kind, request.job, render_lines(request.as_dict(), ()))
 
@@ -70,7 +72,7 @@ def test_a_request_is_a_record_before_it_is_an_event(tmp_path: Path) -> None:
 
 
 def test_a_wish_to_cancel_is_an_event_alone(tmp_path: Path) -> None:
-    tray, wire = Tray([letter(1, CANCEL_KIND)]), Wire()
+    tray, wire = Tray([letter(1, CANCEL)]), Wire()
     assert make(tmp_path, tray, wire).drain()
     assert wire.told() == ["jobs/1-a/cancel.requested"]
 

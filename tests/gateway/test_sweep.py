@@ -38,6 +38,9 @@ class Books:
     def release(self) -> None:
         """Nothing waits for a place here."""
 
+    def remove_objects(self) -> None:
+        """Nothing is deleted here."""
+
 
 class Hands:
     """A clock that notes when it is laid down."""
