@@ -94,10 +94,9 @@ class World:
         self.records.create(self.job, records.started_name(self.attempt, index), {"uid": uid})
 
     def write(self, path: str | bytes, body: bytes = b"x") -> None:
-        place = os.path.join(os.fsencode(self.outgoing), os.fsencode(path))
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        with open(place, "wb") as file:
-            file.write(body)
+        place = self.outgoing / os.fsdecode(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(body)
 
     def environ(self, **more: str) -> dict[str, str]:
         return {
@@ -120,7 +119,8 @@ class World:
     def start(self, mover: str, **more: str) -> subprocess.Popen[bytes]:
         """A mover as a process of its own."""
         environ = {**os.environ, **self.environ(**more)}
-        return subprocess.Popen([sys.executable, "-m", f"functions.movers.{mover}"], env=environ, stderr=subprocess.PIPE)
+        command = [sys.executable, "-m", f"functions.movers.{mover}"]
+        return subprocess.Popen(command, env=environ, stderr=subprocess.PIPE)
 
     def run(self, mover: str, **more: str) -> int:
         process = self.start(mover, **more)
