@@ -200,6 +200,7 @@ TABLE = (
     EventType("cancel.requested", CancelRequested, ("gateway",), ("run",)),
 )
 BY_TYPE = {row.full: row for row in TABLE}
+BY_NAME = {row.name: row for row in TABLE}
 BY_PAYLOAD = {row.payload: row for row in TABLE}
 RESULTS = {"finished": JobFinished, "failed": JobFailed, "cancelled": JobCancelled}
 

@@ -124,6 +124,11 @@ def find_by_token(session: Session, token: str) -> User | None:
     return session.scalar(question.where(Token.digest == _digest(token), Token.revoked.is_(False), User.is_active))
 
 
+def find_by_name(session: Session, username: str) -> User | None:
+    """The user of this name, active or not."""
+    return session.scalar(select(User).where(User.username == username))
+
+
 def revoke_tokens(session: Session, user_id: int) -> None:
     """None of the user's tokens signs in any more."""
     session.execute(update(Token).where(Token.user_id == user_id).values(revoked=True))

@@ -32,6 +32,11 @@ def add_compute_resource(
     return int(session.execute(select(RESOURCES.c.id).where(RESOURCES.c.name == name)).scalar_one())
 
 
+def set_slots(session: Session, name: str, slots: int) -> None:
+    """How many unfinished jobs may be out at once on a compute resource."""
+    session.execute(update(RESOURCES).where(RESOURCES.c.name == name).values(slots=slots))
+
+
 def register_plugin(
     session: Session,
     descriptor: Mapping[str, Any],

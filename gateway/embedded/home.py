@@ -39,9 +39,9 @@ LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 @dataclass(frozen=True)
 class Credentials:
-    """How the command line reaches the server of a home. `address` is a URL without a slash at its end."""
+    """How the command line reaches the server of a home. `url` has no slash at its end."""
 
-    address: str
+    url: str
     username: str
     token: str
 
