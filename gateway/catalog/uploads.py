@@ -60,7 +60,7 @@ def register(session: Session, path: str, owner: User, stored: Stored, *, now: d
     if not may_upload(session, path, owner):
         raise Denied(f"You may not write to {path!r}. Choose a path below home/{owner.username}/.")
     folder_path, name = paths.split(path)
-    _refuse_clash(session, path)
+    refuse_clash(session, path)
     folder = folders.ensure(session, [folder_path], owner_id=owner.id, now=now)[folder_path]
     row = {
         "folder_id": folder.id,
@@ -87,7 +87,7 @@ def _replace(session: Session, folder_id: int, name: str, stored: Stored, now: d
     return int(old.id)
 
 
-def _refuse_clash(session: Session, path: str) -> None:
+def refuse_clash(session: Session, path: str) -> None:
     """A name is a file or a folder, not both."""
     if session.scalar(select(exists().where(Folder.path == path))):
         raise Faulty({"upload_path": [f"Invalid path: {path!r} is a folder."]})
