@@ -162,11 +162,12 @@ def explain(answer: http.client.HTTPResponse, body: bytes) -> str:
 
 
 def reason(body: bytes) -> str:
-    """CUBE's error shapes as one sentence: {"detail": ...} or {"field": [...]}."""
+    """CUBE's error shapes as one sentence: {"detail": ...}, {"field": [...]}, or plain text where files are sent."""
     try:
         value = json.loads(body)
     except ValueError:
-        return ""
+        text = body.decode("utf-8", "replace").strip()
+        return "" if text.startswith("<") else text[:300]
     if not isinstance(value, dict):
         return ""
     parts = [f"{name}: {words(entry)}" if name not in GENERAL else words(entry) for name, entry in value.items()]

@@ -51,7 +51,7 @@ def read(path: Path) -> Credentials | None:
     """None when there is no file. Raises Fault when it is damaged."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        return Credentials(value["address"].rstrip("/"), value["token"], value.get("username", ""))
+        return Credentials(value["url"].rstrip("/"), value["token"], value.get("username", ""))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

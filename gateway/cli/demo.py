@@ -26,6 +26,8 @@ from gateway.cli.faults import Fault, Refused, Unreachable
 
 CHAIN = ("pl-dicom-to-nifti", "pl-slice-report")
 START_SECONDS = 60.0
+INSTALL_SECONDS = 1800.0
+"""The longest that a server may take to install a plugin: some bring gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def install(client: Client, source: Path) -> None:
 
 def add_plugin(client: Client, source: str) -> Value:
     """Install a plugin on the server's machine: a folder there, or a requirement as pip takes it."""
-    return client.post("plugins/install/", {"source": source})
+    patient = Client(client.credentials, seconds=INSTALL_SECONDS)
+    return patient.post("plugins/install/", {"source": source})
 
 
 def kit(environment: Mapping[str, str]) -> Path | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +57,25 @@ def cli() -> None:
 @click.option("--port", default=8000, show_default=True, help="0 takes a free one")
 def serve(host: str, port: int) -> None:
     """Start the server on this machine; Ctrl-C stops it, and running jobs go on when it is started again."""
+    from functions.errors import Failure
+    from functions.settings import read_settings
     from gateway.embedded import wiring
 
-    wiring.serve(home=credentials.home(os.environ), host=host, port=port)
+    try:
+        settings = read_settings(os.environ)
+        keep_log(settings.home / "logs")
+        wiring.serve(settings, host=host, port=port)
+    except Failure as failure:
+        raise Fault(str(failure)) from failure
+
+
+def keep_log(folder: Path) -> None:
+    """What the server has to tell goes to logs/server.log, 5 files of 10 MB."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handler = RotatingFileHandler(folder / "server.log", maxBytes=10_000_000, backupCount=4, encoding="utf-8")
+    logging.basicConfig(
+        level=logging.INFO, handlers=[handler], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
 
 
 @cli.command("demo")
@@ -241,8 +259,7 @@ def dead_letters() -> None:
 def list_dead_letters() -> None:
     """One line each: number, type, job, to whom, last answer."""
     for letter in connect().pages("deadletters/"):
-        keys = ("id", "type", "subject", "subscriber", "code", "reason")
-        click.echo("\t".join(str(letter.get(key, "")) for key in keys))
+        click.echo("\t".join(str(value) for value in letter.values()))
 
 
 @dead_letters.command("replay")
