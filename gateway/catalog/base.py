@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, Table, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    literal,
+)
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 NAMES = {
@@ -55,6 +69,11 @@ Short = Annotated[str, mapped_column(String(100))]
 def table(model: type[Base]) -> Table:
     """The table of a model, for statements that need no objects."""
     return model.metadata.tables[model.__tablename__]
+
+
+def one_of(column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """`column IN (values)` for a list that never changes: compiled once, where `in_` expands its list at every turn."""
+    return column.in_([literal(value) for value in values])
 
 
 def milliseconds(time: datetime) -> int:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, Executable, create_engine, event, inspect, text
+from sqlalchemy import Engine, Executable, Select, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
@@ -44,18 +44,24 @@ class Catalog:
         self.tenant = tenant
         self.arm: Callable[[], None] = lambda: None
         self.wake: Callable[[], None] = lambda: None
-        self._writer = engine.execution_options(chrysalis_begin="BEGIN IMMEDIATE")
+        self._writer = engine.execution_options(chrysalis_begin="BEGIN IMMEDIATE", chrysalis_synchronous="FULL")
+        self._quick_writer = self._writer.execution_options(chrysalis_synchronous="NORMAL")
+        self._programs: dict[int, Any] = {}
         # SQLite lets writers poll for its lock; threads of one process wait better in a queue.
         self._queue = threading.Lock() if engine.dialect.name == "sqlite" else None
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
+    def transaction(self, *, durable: bool = True) -> Iterator[Session]:
         """A transaction that writes: committed at the end, rolled back on any exception.
 
+        Not `durable`: a power cut may undo it, which costs nothing where only a status is told; it waits for no disk.
         Raises Temporary if the database is busy or gone, or if another transaction won a race.
         """
-        with self._turn(), translated(), Session(self._writer, expire_on_commit=False, info=self._info()) as session:
+        bind = self._writer if durable else self._quick_writer
+        with self._turn(), translated(), Session(bind, expire_on_commit=False, info=self._info()) as session:
             with session.begin():
+                if not durable and self._queue is None:
+                    session.execute(text("SET LOCAL synchronous_commit TO off"))
                 yield session
                 session.flush()
                 if session.info["work"]:
@@ -91,7 +97,7 @@ class Catalog:
         self.engine.dispose()
 
     def _info(self) -> dict[str, Any]:
-        return {"tenant": self.tenant, "work": False}
+        return {"tenant": self.tenant, "work": False, "programs": self._programs, "locks_rows": self._queue is None}
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -131,7 +137,12 @@ def prepare_sqlite(connection: Any, record: Any) -> None:
 
 
 def begin_sqlite(connection: Any) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("chrysalis_begin", "BEGIN"))
+    options = connection.get_execution_options()
+    synchronous = options.get("chrysalis_synchronous")
+    if synchronous and connection.info.get("synchronous", "FULL") != synchronous:
+        connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+        connection.info["synchronous"] = synchronous
+    connection.exec_driver_sql(options.get("chrysalis_begin", "BEGIN"))
 
 
 @contextmanager
@@ -152,6 +163,12 @@ def translated() -> Iterator[None]:
 def starts_work(session: Session) -> None:
     """Say that this transaction starts work: the sweep is armed before its commit, the relay is woken after it."""
     session.info["work"] = True
+
+
+def lock(session: Session, question: Select[Any]) -> None:
+    """Lock rows until the end of the transaction; a SQLite transaction has locked everything already."""
+    if session.info["locks_rows"]:
+        session.execute(question.with_for_update()).all()
 
 
 def tenant_of(session: Session) -> str:

@@ -33,6 +33,7 @@ class Place:
     public: bool = False
 
 
+ADD = FOLDERS.insert().returning(FOLDERS.c.id)
 PLACE = (FOLDERS.c.id, FOLDERS.c.path, FOLDERS.c.feed_id, FOLDERS.c.instance_id, FOLDERS.c.public)
 
 
@@ -56,7 +57,7 @@ def places(session: Session, wanted: Sequence[str]) -> dict[str, Place]:
 def add(session: Session, parent: Place | None, path: str, *, owner_id: int, now: datetime, **marks: Any) -> Place:
     """Insert a folder that is known not to exist; it inherits feed, instance and publicity from its parent."""
     row = _row(parent, path, owner_id, now) | marks
-    made = session.execute(FOLDERS.insert().values(row).returning(FOLDERS.c.id)).scalar_one()
+    made = session.execute(ADD, row).scalar_one()
     return Place(made, path, row["feed_id"], row["instance_id"], row["public"])
 
 

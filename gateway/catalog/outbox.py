@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from gateway.catalog.base import table
@@ -16,6 +16,13 @@ from gateway.catalog.work import OutboxRow
 
 OUTBOX = table(OutboxRow)
 REQUEST, CANCEL = "request", "cancel"
+INSERT = OUTBOX.insert()
+NEXT = (
+    select(OUTBOX.c.id, OUTBOX.c.kind, OUTBOX.c.job, OUTBOX.c.body)
+    .where(OUTBOX.c.id > bindparam("after"))
+    .order_by(OUTBOX.c.id)
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True)
@@ -35,14 +42,13 @@ def post(session: Session, letters: Iterable[tuple[str, str, bytes]], *, now: da
         for kind, job, body in letters
     ]
     if rows:
-        session.execute(OUTBOX.insert(), rows)
+        session.execute(INSERT, rows)
         starts_work(session)
 
 
 def next_letters(session: Session, *, limit: int = 50, after: int = 0) -> list[Letter]:
     """The oldest rows with an id above `after`."""
-    question = select(OUTBOX.c.id, OUTBOX.c.kind, OUTBOX.c.job, OUTBOX.c.body).where(OUTBOX.c.id > after)
-    rows = session.execute(question.order_by(OUTBOX.c.id).limit(limit))
+    rows = session.execute(NEXT, {"after": after, "most": limit})
     return [Letter(row.id, row.kind, row.job, zlib.decompress(row.body) if row.body else b"") for row in rows]
 
 

@@ -58,7 +58,11 @@ class Plugin(Base):
     """
 
     __tablename__ = "plugins"
-    __table_args__ = (UniqueConstraint("meta_id", "version"), UniqueConstraint("meta_id", "dock_image"))
+    __table_args__ = (
+        UniqueConstraint("meta_id", "version"),
+        UniqueConstraint("meta_id", "dock_image"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[Key]
     meta_id: Mapped[int] = mapped_column(BigId, ForeignKey("plugin_metas.id", ondelete="CASCADE"))

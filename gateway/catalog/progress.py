@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import Update, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
 from gateway.catalog import states
-from gateway.catalog.base import milliseconds, table
-from gateway.catalog.engine import changed
+from gateway.catalog.base import milliseconds, one_of, table
 from gateway.catalog.instances import PluginInstance
 
 INSTANCES = table(PluginInstance)
@@ -20,13 +20,19 @@ STAGED = "staged_ms"
 def note_status(session: Session, job: str, status: str, at: datetime, *, mark: str | None = None) -> bool:
     """Note that a job has been in `status` at that time; True if its row is one that may still change.
 
-    One statement. Late, doubled and reordered events do no harm: the status moves only forward, the first time of each
-    mark on the timeline stays. `mark` names another mark than the one of the status.
+    One statement; its transaction need not be durable. Late, doubled and reordered events do no harm: the status moves
+    only forward, the first time of each mark on the timeline stays. `mark` names another mark than the status's own.
     """
-    column = INSTANCES.c[mark or states.MARKS[status]]
-    forward = case((INSTANCES.c.status.in_(states.sources(status)), status), else_=INSTANCES.c.status)
-    known = update(INSTANCES).where(INSTANCES.c.job == job, INSTANCES.c.status.in_(states.OUT))
-    return changed(session, known.values({"status": forward, column: func.coalesce(column, milliseconds(at))})) > 0
+    values = {"name": job, "at": milliseconds(at)}
+    return session.connection().execute(_note(status, mark or states.MARKS[status]), values).rowcount > 0
+
+
+@cache
+def _note(status: str, mark: str) -> Update:
+    state, column = INSTANCES.c.status, INSTANCES.c[mark]
+    forward = case((one_of(state, states.sources(status)), status), else_=state)
+    known = update(INSTANCES).where(INSTANCES.c.job == bindparam("name"), one_of(state, states.OUT))
+    return known.values({state: forward, column: func.coalesce(column, bindparam("at"))})
 
 
 def is_out(session: Session, job: str) -> bool | None:

@@ -8,12 +8,12 @@ are copied, and it is finished, here.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from functions.errors import Permanent
@@ -21,8 +21,8 @@ from functions.jobs import Limits, Request, Runtime
 from functions.records import render_lines
 from gateway import arguments
 from gateway.catalog import copies, endings, inputs, outbox, paths, states, turns
-from gateway.catalog.base import milliseconds, table
-from gateway.catalog.engine import tenant_of
+from gateway.catalog.base import milliseconds, one_of, table
+from gateway.catalog.engine import lock, tenant_of
 from gateway.catalog.instances import ParameterValue, PluginInstance
 from gateway.catalog.people import User
 from gateway.catalog.plugins import ComputeResource, Plugin, PluginMeta, PluginParameter
@@ -39,22 +39,27 @@ STEPS = 10_000
 
 
 def release(session: Session, *, now: datetime) -> list[str]:
-    """Let out all that may go out now; answers the names of the jobs. Nothing to do: four cheap questions."""
+    """Let out all that may go out now; answers the names of the jobs. Two questions if there is nothing to do."""
     released: list[str] = []
     for _ in range(STEPS):
         chosen = choose(session)
         if not chosen:
             return released
-        released += launch(session, chosen, now=now)
+        sent = launch(session, chosen, now=now)
+        released += sent
+        if len(sent) == len(chosen):  # nothing has ended, so nothing else may go
+            return released
     raise RuntimeError("Release does not come to an end.")
 
 
 def choose(session: Session) -> list[int]:
     """The instances that go out next. Locks the compute resources, so that two gateways never fill one slot twice."""
-    slots = {row.id: row.slots for row in session.execute(select(C.c.id, C.c.slots).order_by(C.c.id).with_for_update())}
+    lock(session, select(C.c.id).order_by(C.c.id))
+    slots: dict[int, int] = {}
     out: dict[int, dict[int, int]] = defaultdict(dict)
     for row in session.execute(COUNT_OUT):
-        out[row.compute_resource_id][row.owner_id] = row.jobs
+        slots[row.id] = row.slots
+        out[row.id][row.owner_id] = row.jobs
     free = {resource: max(0, size - sum(out[resource].values())) for resource, size in slots.items()}
     queues: dict[int | None, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     last: dict[int, int] = {}
@@ -70,8 +75,7 @@ def choose(session: Session) -> list[int]:
 
 def launch(session: Session, chosen: list[int], *, now: datetime) -> list[str]:
     """Send the chosen out: resolve their inputs, write the outbox, move their state. Those who cannot go, fail."""
-    still = select(*DETAILS).select_from(JOINED).where(INST.c.id.in_(chosen), INST.c.status == states.CREATED)
-    rows = session.execute(still.order_by(INST.c.id).with_for_update(of=INST)).all()
+    rows = session.execute(STILL, {"chosen": chosen}).all()
     given = _given(session, chosen)
     letters: list[tuple[str, str, bytes]] = []
     changes: list[dict[str, Any]] = []
@@ -86,7 +90,7 @@ def launch(session: Session, chosen: list[int], *, now: datetime) -> list[str]:
             endings.end(session, row.id, states.FAILED, now=now, reason="inputs", sentence=str(error))
             continue
         place = row.runtime_place or row.dock_image
-        changes.append({"key": row.id, "place": place})
+        changes.append({"key": row.id, "runtime_place": place})
     _move(session, changes, [row.owner_id for row in rows], now)
     outbox.post(session, letters, now=now)
     return [job for _, job, _ in letters]
@@ -145,31 +149,28 @@ class Given(arguments.Given):
     name: str = ""
 
 
-def _given(session: Session, chosen: Iterable[int]) -> Mapping[int, list[Given]]:
-    columns = (V.c.instance_id, Q.c.type, Q.c.flag, Q.c.action, V.c.value, Q.c.name)
-    question = select(*columns).join(Q, Q.c.id == V.c.parameter_id).where(V.c.instance_id.in_(list(chosen)))
+def _given(session: Session, chosen: list[int]) -> Mapping[int, list[Given]]:
     given: dict[int, list[Given]] = defaultdict(list)
-    for instance, *rest in session.execute(question.order_by(V.c.id)):
+    for instance, *rest in session.execute(GIVEN, {"chosen": chosen}):
         given[instance].append(Given(*rest))
     return given
 
 
 def _move(session: Session, changes: list[dict[str, Any]], owners: list[int], now: datetime) -> None:
     if changes:
-        moved = update(INST).where(INST.c.id == bindparam("key"), INST.c.status == states.CREATED)
-        values = {"status": states.COPYING, "released_ms": milliseconds(now), "runtime_place": bindparam("place")}
-        session.execute(moved.values(values), changes)
+        session.connection().execute(MOVE, [{"released_ms": milliseconds(now), **change} for change in changes])
     turn = int(now.timestamp() * 1_000_000)
     served = [{"key": owner, "turn": turn + place} for place, owner in enumerate(dict.fromkeys(owners))]
     if served:
-        session.connection().execute(update(U).where(U.c.id == bindparam("key")).values(turn=bindparam("turn")), served)
+        session.connection().execute(TURN, served)
 
 
 COUNT_OUT = (
-    select(INST.c.compute_resource_id, INST.c.owner_id, func.count().label("jobs"))
-    .where(INST.c.status.in_(states.OUT))
-    .group_by(INST.c.compute_resource_id, INST.c.owner_id)
+    select(C.c.id, C.c.slots, INST.c.owner_id, func.count(INST.c.id).label("jobs"))
+    .select_from(C.outerjoin(INST, and_(INST.c.compute_resource_id == C.c.id, one_of(INST.c.status, states.OUT))))
+    .group_by(C.c.id, C.c.slots, INST.c.owner_id)
 )
+"""Every compute resource, and how many jobs each user has out on it; 0 for nobody where there are none."""
 
 _FREELY = or_(P.c.runtime_kind == BUILTIN, INST.c.compute_resource_id.is_(None))
 """What needs no slot: a copy of rows, and what will fail since its compute resource is gone."""
@@ -211,3 +212,19 @@ JOINED = (
     .outerjoin(PARENT, PARENT.c.id == INST.c.previous_id)
     .outerjoin(INPUT, INPUT.c.id == PARENT.c.output_folder_id)
 )
+
+STILL = (
+    select(*DETAILS)
+    .select_from(JOINED)
+    .where(INST.c.id.in_(bindparam("chosen", expanding=True)), INST.c.status == states.CREATED)
+    .order_by(INST.c.id)
+    .with_for_update(of=INST)
+)
+GIVEN = (
+    select(V.c.instance_id, Q.c.type, Q.c.flag, Q.c.action, V.c.value, Q.c.name)
+    .join(Q, Q.c.id == V.c.parameter_id)
+    .where(V.c.instance_id.in_(bindparam("chosen", expanding=True)))
+    .order_by(V.c.id)
+)
+MOVE = update(INST).where(INST.c.id == bindparam("key")).values(status=states.COPYING)
+TURN = update(U).where(U.c.id == bindparam("key"))

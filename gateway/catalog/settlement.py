@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,20 @@ from gateway.catalog.release import release
 from gateway.catalog.tree import File
 
 INSTANCES, FILES = table(PluginInstance), table(File)
+ADD_FILES = FILES.insert()
+ADVANCE = update(INSTANCES).where(INSTANCES.c.id == bindparam("instance"))
+SHOW = (
+    update(FOLDERS)
+    .where(FOLDERS.c.instance_id == bindparam("instance"), FOLDERS.c.complete.is_(False))
+    .values(visible=True, complete=True)
+)
+FIND = (
+    select(INSTANCES.c.id, INSTANCES.c.status, INSTANCES.c.registered, INSTANCES.c.size, INSTANCES.c.owner_id)
+    .add_columns(*(column.label(f"folder_{column.name}") for column in folders.PLACE))
+    .select_from(INSTANCES.outerjoin(FOLDERS, FOLDERS.c.id == INSTANCES.c.output_folder_id))
+    .where(INSTANCES.c.job == bindparam("name"))
+    .with_for_update(of=INSTANCES)
+)
 BATCH = 2000
 """How many files are registered in one transaction."""
 LOG_CHARACTERS = 1800
@@ -101,14 +115,10 @@ def settle(
 
 def find(session: Session, job: str) -> Progress | None:
     """The row of a job, locked; None if the catalog does not know it."""
-    columns = (INSTANCES.c.id, INSTANCES.c.status, INSTANCES.c.registered, INSTANCES.c.size, INSTANCES.c.owner_id)
-    places = (column.label(f"folder_{column.name}") for column in folders.PLACE)
-    joined = INSTANCES.outerjoin(FOLDERS, FOLDERS.c.id == INSTANCES.c.output_folder_id)
-    question = select(*columns, *places).select_from(joined).where(INSTANCES.c.job == job)
-    row = session.execute(question.with_for_update(of=INSTANCES)).one_or_none()
+    row = session.execute(FIND, {"name": job}).one_or_none()
     if row is None:
         return None
-    place = Place(*row[len(columns) :]) if row.folder_id is not None else None
+    place = Place(*row[5:]) if row.folder_id is not None else None
     return Progress(row.id, row.status, row.registered, row.size, row.owner_id, place)
 
 
@@ -125,14 +135,14 @@ def register(session: Session, progress: Progress, batch: list[Output], *, now: 
         if wanted:
             marks = {"visible": False, "complete": False, "instance_id": progress.id}
             found |= folders.ensure(session, wanted, owner_id=progress.owner_id, now=now, **marks)
-        session.execute(FILES.insert(), [_row(one, found, base, progress, now) for one in batch])
+        session.execute(ADD_FILES, [_row(one, found, base, progress, now) for one in batch])
     size = progress.size + sum(one.size for one in batch)
     return replace(progress, registered=progress.registered + len(batch), size=size)
 
 
 def _advance(session: Session, progress: Progress) -> None:
-    reached = {"registered": progress.registered, "size": progress.size}
-    session.execute(update(INSTANCES).where(INSTANCES.c.id == progress.id).values(reached))
+    reached = {"instance": progress.id, "registered": progress.registered, "size": progress.size}
+    session.connection().execute(ADVANCE, reached)
 
 
 def _row(one: Output, found: Mapping[str, Place], base: str, progress: Progress, now: datetime) -> dict[str, Any]:
@@ -153,8 +163,7 @@ def _row(one: Output, found: Mapping[str, Place], base: str, progress: Progress,
 
 def _finish(session: Session, progress: Progress, result: Mapping[str, Any], now: datetime, log_tail: str) -> bool:
     """The one switch: what was registered is shown, the row is final, children are woken, the next job goes out."""
-    hidden = update(FOLDERS).where(FOLDERS.c.instance_id == progress.id, FOLDERS.c.complete.is_(False))
-    session.execute(hidden.values(visible=True, complete=True))
+    session.connection().execute(SHOW, {"instance": progress.id})
     fields = {
         "size": progress.size,
         "registered": progress.registered,

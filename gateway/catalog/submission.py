@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm import Session
 
 from functions.errors import Permanent
 from gateway.arguments import PATHS
 from gateway.catalog import folders, inputs, limits, paths, states, values
 from gateway.catalog.base import milliseconds, table
-from gateway.catalog.faults import Absent, Denied, Faults, Faulty
+from gateway.catalog.faults import Denied, Faults, Faulty
 from gateway.catalog.feeds import Feed
 from gateway.catalog.folders import FOLDERS, PLACE, Place
 from gateway.catalog.instances import ParameterValue, PluginInstance
 from gateway.catalog.people import User
-from gateway.catalog.plugins import ComputeResource, Plugin, PluginParameter
+from gateway.catalog.programs import Parameter, Program, Resource, find_program, resources_of
 from gateway.catalog.release import release
 from gateway.policy import Reader, may_add_to_feed
 
 INSTANCES, FEEDS, VALUES = table(PluginInstance), table(Feed), table(ParameterValue)
+ADD_INSTANCE, ADD_FEED = INSTANCES.insert().returning(INSTANCES.c.id), FEEDS.insert().returning(FEEDS.c.id)
+ADD_VALUES = VALUES.insert()
+NAME_INSTANCE = update(INSTANCES).where(INSTANCES.c.id == bindparam("instance"))
+PLACE_FEED = update(FEEDS).where(FEEDS.c.id == bindparam("feed"))
+PARENT = (
+    select(INSTANCES.c.id, INSTANCES.c.status, INSTANCES.c.feed_id, FEEDS.c.owner_id, *PLACE)
+    .join(FEEDS, FEEDS.c.id == INSTANCES.c.feed_id)
+    .join(FOLDERS, FOLDERS.c.id == INSTANCES.c.output_folder_id)
+    .where(INSTANCES.c.id == bindparam("instance"))
+    .with_for_update(of=INSTANCES)
+)
 LIMITS: dict[str, Callable[[Any], int]] = {
     "cpu_limit": limits.cpu,
     "memory_limit": limits.memory,
@@ -63,11 +74,11 @@ def submit(session: Session, user: User, order: Order, *, now: datetime) -> int:
 
     The parent's row is locked, so that none waits for a parent that has just ended (design 3.3).
     """
-    plugin = load_plugin(session, order.plugin_id)
-    parent = None if plugin.meta.type == "fs" else find_parent(session, user, order.previous_id)
+    plugin = find_program(session, order.plugin_id)
+    parent = None if plugin.type == "fs" else find_parent(session, user, order.previous_id)
     given, allowed, resource = check(session, user, plugin, order)
     state = states.after_parent(parent.status if parent else None)
-    feed_id = parent.feed_id if parent else _add_feed(session, user, order.title or plugin.meta.name, now)
+    feed_id = parent.feed_id if parent else _add_feed(session, user, order.title or plugin.name, now)
     row = {
         "title": order.title,
         "plugin_id": plugin.id,
@@ -81,38 +92,23 @@ def submit(session: Session, user: User, order: Order, *, now: datetime) -> int:
         "queued_ms": milliseconds(now) if state == states.CREATED else None,
         **allowed,
     }
-    instance = session.execute(INSTANCES.insert().values(row).returning(INSTANCES.c.id)).scalar_one()
+    instance = session.execute(ADD_INSTANCE, row).scalar_one()
     above = parent.place if parent else _add_feed_folder(session, user, feed_id, now)
-    folder = _add_output_folder(session, above, f"{plugin.meta.name}_{instance}", instance, user, now)
+    folder = _add_output_folder(session, above, f"{plugin.name}_{instance}", instance, user, now)
     job = f"{instance}-{secrets.token_hex(4)}"
-    session.execute(update(INSTANCES).where(INSTANCES.c.id == instance).values(job=job, output_folder_id=folder.id))
+    session.connection().execute(NAME_INSTANCE, {"instance": instance, "job": job, "output_folder_id": folder.id})
     if given:
-        session.execute(VALUES.insert(), [{"instance_id": instance, **one} for one in given])
+        session.execute(ADD_VALUES, [{"instance_id": instance, **one} for one in given])
     if state == states.CREATED:
         release(session, now=now)
     return int(instance)
-
-
-def load_plugin(session: Session, plugin_id: int) -> Plugin:
-    """A plugin with its meta, parameters and compute resources. Raises Absent."""
-    every = (selectinload(Plugin.meta), selectinload(Plugin.parameters), selectinload(Plugin.compute_resources))
-    plugin = session.scalar(select(Plugin).where(Plugin.id == plugin_id).options(*every))
-    if plugin is None:
-        raise Absent("No Plugin matches the given query.")
-    return plugin
 
 
 def find_parent(session: Session, user: User, previous_id: int | None) -> Parent:
     """The parent, its row locked. Raises Faulty if there is none, Denied if its feed is not this user's."""
     if previous_id is None:
         raise Faulty({"previous_id": ["This field is required."]})
-    question = (
-        select(INSTANCES.c.id, INSTANCES.c.status, INSTANCES.c.feed_id, FEEDS.c.owner_id, *PLACE)
-        .join(FEEDS, FEEDS.c.id == INSTANCES.c.feed_id)
-        .join(FOLDERS, FOLDERS.c.id == INSTANCES.c.output_folder_id)
-        .where(INSTANCES.c.id == previous_id)
-    )
-    row = session.execute(question.with_for_update(of=INSTANCES)).one_or_none()
+    row = session.execute(PARENT, {"instance": previous_id}).one_or_none()
     if row is None:
         raise Faulty({"previous_id": [f"Couldn't find any 'previous' plugin instance with id {previous_id}."]})
     parent, status, feed_id, owner_id, *place = row
@@ -122,13 +118,13 @@ def find_parent(session: Session, user: User, previous_id: int | None) -> Parent
 
 
 def check(
-    session: Session, user: User, plugin: Plugin, order: Order
-) -> tuple[list[dict[str, Any]], dict[str, int], ComputeResource]:
+    session: Session, user: User, plugin: Program, order: Order
+) -> tuple[list[dict[str, Any]], dict[str, int], Resource]:
     """The parameter values, limits and compute resource of an order. Raises Faulty with all that is wrong."""
     faults = Faults()
     given = check_parameters(session, user, plugin.parameters, order.parameters, faults)
     allowed = check_limits(plugin, order, faults)
-    resource = check_resource(plugin, order.compute_resource_name, faults)
+    resource = check_resource(session, plugin, order.compute_resource_name, faults)
     if len(order.title) > 100:
         faults.add("title", "Ensure this field has no more than 100 characters.")
     faults.close()
@@ -137,7 +133,7 @@ def check(
 
 
 def check_parameters(
-    session: Session, user: User, known: list[PluginParameter], given: Mapping[str, Any], faults: Faults
+    session: Session, user: User, known: Sequence[Parameter], given: Mapping[str, Any], faults: Faults
 ) -> list[dict[str, Any]]:
     """A row for each parameter that was given; names that the plugin does not know are passed over, as CUBE does."""
     rows = []
@@ -166,11 +162,11 @@ def check_paths(session: Session, user: User, value: str) -> None:
             raise ValueError(f"There is no file or folder {path!r}, or you may not read it.")
 
 
-def check_limits(plugin: Plugin, order: Order, faults: Faults) -> dict[str, int]:
+def check_limits(plugin: Program, order: Order, faults: Faults) -> dict[str, int]:
     """The limits of the instance: what was asked for, within what the plugin allows; else the plugin's least."""
     allowed: dict[str, int] = {}
     for name, parse in LIMITS.items():
-        asked, least, most = getattr(order, name), getattr(plugin, f"min_{name}"), getattr(plugin, f"max_{name}")
+        asked, (least, most) = getattr(order, name), plugin.limits[name]
         try:
             allowed[name] = least if asked in (None, "") else parse(asked)
         except ValueError as error:
@@ -181,26 +177,26 @@ def check_limits(plugin: Plugin, order: Order, faults: Faults) -> dict[str, int]
     return allowed
 
 
-def check_resource(plugin: Plugin, name: str | None, faults: Faults) -> ComputeResource | None:
+def check_resource(session: Session, plugin: Program, name: str | None, faults: Faults) -> Resource | None:
     """The compute resource that was named, or the first on which the plugin is registered."""
-    for resource in plugin.compute_resources:
+    for resource in resources_of(session, plugin.id):
         if not name or resource.name == name:
             return resource
-    sentence = f"Plugin {plugin.meta.name} is not registered on a compute resource"
+    sentence = f"Plugin {plugin.name} is not registered on a compute resource"
     faults.add("compute_resource_name", f"{sentence} {name!r}." if name else f"{sentence}.")
     return None
 
 
 def _add_feed(session: Session, user: User, name: str, now: datetime) -> int:
     row = {"name": name, "owner_id": user.id, "created": now, "modified": now}
-    return int(session.execute(FEEDS.insert().values(row).returning(FEEDS.c.id)).scalar_one())
+    return int(session.execute(ADD_FEED, row).scalar_one())
 
 
 def _add_feed_folder(session: Session, user: User, feed_id: int, now: datetime) -> Place:
     room = f"home/{user.username}/feeds"
     above = folders.places(session, [room]) or folders.ensure(session, [room], owner_id=user.id, now=now)
     folder = folders.add(session, above[room], f"{room}/feed_{feed_id}", owner_id=user.id, now=now, feed_id=feed_id)
-    session.execute(update(FEEDS).where(FEEDS.c.id == feed_id).values(folder_id=folder.id))
+    session.connection().execute(PLACE_FEED, {"feed": feed_id, "folder_id": folder.id})
     return folder
 
 

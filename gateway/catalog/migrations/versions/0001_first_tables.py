@@ -163,6 +163,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_plugins")),
         sa.UniqueConstraint("meta_id", "dock_image", name=op.f("uq_plugins_meta_id_dock_image")),
         sa.UniqueConstraint("meta_id", "version", name=op.f("uq_plugins_meta_id_version")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "tokens",
