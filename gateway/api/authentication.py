@@ -13,10 +13,9 @@ import secrets
 from collections import OrderedDict
 from datetime import datetime, timedelta
 
-from sqlalchemy.orm import Session
-
 from gateway.api.errors import Unknown
 from gateway.catalog import accounts
+from gateway.catalog.engine import Session
 from gateway.catalog.lists import people
 from gateway.catalog.people import User
 

@@ -10,7 +10,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Request
-from sqlalchemy.orm import Session
 
 from functions.objects import Store
 from gateway.api import filters, paging, parsers
@@ -18,7 +17,7 @@ from gateway.api.errors import TooLarge, Unknown
 from gateway.api.links import Links
 from gateway.api.media import Media
 from gateway.api.multipart import read_parts
-from gateway.catalog.engine import Catalog
+from gateway.catalog.engine import Catalog, Session
 from gateway.catalog.lists.rows import Filters, Window
 from gateway.catalog.people import User
 from gateway.policy import Reader

@@ -11,7 +11,6 @@ from enum import Enum
 from typing import Any
 
 from flask import Response
-from sqlalchemy.orm import Session
 
 from gateway.api import paging
 from gateway.api.calls import Call
@@ -19,6 +18,7 @@ from gateway.api.documents import Document, Item, Query
 from gateway.api.errors import Forbidden, NotFound, Unknown
 from gateway.api.media import FORMS, Media
 from gateway.api.shapes import Shape
+from gateway.catalog.engine import Session
 from gateway.catalog.lists.rows import Filters, Rows, Wanted, Window
 from gateway.policy import Reader
 

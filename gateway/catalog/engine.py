@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Engine, Executable, Select, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session as Session  # the one name of SQLAlchemy that other rooms hold in their hands
 
 from functions.errors import Permanent, Temporary
 from gateway.catalog.base import Base

@@ -10,6 +10,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from gateway.cli.client import Client
 from gateway.cli.credentials import Credentials
 
+
+class QuietServer(ThreadingHTTPServer):
+    """Clients that hang up in mid-request are what some tests are about."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
+
+
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -28,8 +38,7 @@ def answering(answer: Answer) -> Iterator[Client]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    with QuietServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         client = Client(Credentials(f"http://127.0.0.1:{server.server_port}", "secret"), seconds=5)
