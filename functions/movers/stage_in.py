@@ -1,6 +1,6 @@
 """stage-in: the small program before a plugin. It brings the inputs and asks whether the plugin may start.
 
-    python -m functions.movers.stage_in        settings come from the environment (README.md); the exit code tells
+python -m functions.movers.stage_in        settings come from the environment (README.md); the exit code tells
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ answer with the e-mail parser; staging thousands of files would spend half its C
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import BinaryIO, cast
 LONGEST_LINE, MOST_HEADERS = 65536, 200
 BUFFER = 65536
 SMALL_BODY = 1024 * 1024
+HEX = re.compile(rb"[0-9a-fA-F]{1,15}")
 
 
 class Broken(Exception):
@@ -103,10 +105,9 @@ class Response:
     def read_chunked(self, buffer: memoryview) -> Iterator[memoryview]:
         while True:
             size = self.stream.readline(LONGEST_LINE).partition(b";")[0].strip()
-            try:
-                self.left = int(size, 16)
-            except ValueError as error:
-                raise Broken("The answer is badly chunked.") from error
+            if not HEX.fullmatch(size):
+                raise Broken("The answer is badly chunked.")
+            self.left = int(size, 16)
             if not self.left:
                 while self.stream.readline(LONGEST_LINE).strip():
                     continue

@@ -9,7 +9,7 @@ import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from functions.errors import Temporary
 from functions.publish.pods import create_pods_app as create_publish
 from functions.records import Input, Output, Records
 from functions.stage.pods import create_pods_app as create_stage
+from gateway.embedded import sandbox
 
 MINTER = tokens.Minter("test", Ed25519PrivateKey.generate())
 UID = "7b9d2c1e-pod"
@@ -116,14 +117,14 @@ class World:
         value: dict[str, Any] = json.loads((self.folder / "termination").read_text())
         return value
 
-    def start(self, mover: str, **more: str) -> subprocess.Popen[bytes]:
-        """A mover as a process of its own."""
+    def start(self, mover: str, *, around: Sequence[str] = (), **more: str) -> subprocess.Popen[bytes]:
+        """A mover as a process of its own, started by the command `around` if there is one."""
         environ = {**os.environ, **self.environ(**more)}
-        command = [sys.executable, "-m", f"functions.movers.{mover}"]
+        command = [*around, sys.executable, "-m", f"functions.movers.{mover}"]
         return subprocess.Popen(command, env=environ, stderr=subprocess.PIPE)
 
-    def run(self, mover: str, **more: str) -> int:
-        process = self.start(mover, **more)
+    def run(self, mover: str, *, around: Sequence[str] = (), **more: str) -> int:
+        process = self.start(mover, around=around, **more)
         process.communicate()
         return process.returncode
 
@@ -150,6 +151,13 @@ class World:
         body: bytes = self.store.get(output.key).read()
         assert hashlib.sha256(body).hexdigest() == output.digest
         return body
+
+
+def small_disk(folder: Path) -> list[str]:
+    """A command that runs another with a megabyte of room in `folder`, which is empty for it."""
+    bubblewrap = sandbox.find()
+    assert bubblewrap, "no bubblewrap works on this machine"
+    return [bubblewrap, "--dev-bind", "/", "/", "--size", "1000000", "--tmpfs", str(folder)]
 
 
 def peak_bytes_of_children() -> int:
