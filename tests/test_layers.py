@@ -1,4 +1,4 @@
-"""The layers that import-linter holds (pyproject.toml), and what no linter sees: that a mover needs no installed package."""
+"""What no linter sees of the layers that import-linter holds (pyproject.toml): a mover needs no installed package."""
 
 from __future__ import annotations
 

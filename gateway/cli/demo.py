@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -46,7 +45,7 @@ def run(environment: Mapping[str, str], *, port: int) -> Iterator[Finished]:
     with server(home, port=port) as client:
         for name in CHAIN:
             install(client, reference(name))
-        folder = send_scan(client, kit(environment))
+        folder = send_scan(client, kit(environment), home / "demo" / "scan")
         instances = start_chain(client, folder)
         last = watch.follow(client, int(instances[-1]["id"]), report=lambda status: None)
         watch.require_success(client, last)
@@ -138,16 +137,15 @@ def kit(environment: Mapping[str, str]) -> Path | None:
     return place if (place / series.KIT_SERIES).is_file() else None
 
 
-def send_scan(client: Client, kit: Path | None) -> str:
-    """Make the series and upload it; returns the folder it has there."""
+def send_scan(client: Client, kit: Path | None, scan: Path) -> str:
+    """Make the series in the folder `scan` and upload it; returns the folder it has there."""
     folder = f"home/{client.credentials.username}/uploads/demo-{'head' if kit else 'brain'}"
-    with tempfile.TemporaryDirectory() as scratch:
-        place = Path(scratch) / "series"
-        what = series.unpack(kit, place) if kit else series.write_template(place)
-        say(f"The scan: {what}")
-        items = upload.plan((place,), folder)
-        with progress.transfer("uploaded", files=len(items), size=sum(item.size for item in items)) as advance:
-            upload.upload(client, items, advance=advance)
+    shutil.rmtree(scan, ignore_errors=True)
+    what = series.unpack(kit, scan) if kit else series.write_template(scan)
+    say(f"The scan: {what}")
+    items = upload.plan((scan,), folder)
+    with progress.transfer("uploaded", files=len(items), size=sum(item.size for item in items)) as advance:
+        upload.upload(client, items, advance=advance)
     return folder
 
 

@@ -54,7 +54,7 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="the address to listen at")
-@click.option("--port", default=8000, show_default=True, help="0 takes a free one")
+@click.option("--port", default=8000, show_default=True, envvar="CHRYSALIS_PORT", help="0 takes a free one")
 def serve(host: str, port: int) -> None:
     """Start the server on this machine; Ctrl-C stops it, and running jobs go on when it is started again."""
     from functions.errors import Failure
