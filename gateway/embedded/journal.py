@@ -127,6 +127,7 @@ class Journal:
             self._database = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.execute("PRAGMA wal_autocheckpoint=4000")  # pages: a flush every few thousand messages
             self._database.executescript(SCHEMA)
 
     def write(self, change: Change) -> None:

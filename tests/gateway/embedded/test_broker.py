@@ -18,6 +18,7 @@ from functions.errors import Permanent, Temporary
 from gateway.embedded.answers import Answer
 from gateway.embedded.broker import Backoff, Broker, Subscriber
 from gateway.embedded.journal import Change, Delivery, Journal, read_dead_letters
+from tests.gateway.embedded.naps import fall_asleep
 
 QUICK = Backoff(first=0.001, retries=3, jitter=0)
 DONE = Answer(204)
@@ -356,17 +357,7 @@ def test_an_idle_broker_does_not_wake(start: Start) -> None:
     broker = start(subscriber(Listener()))
     broker.publish(headers(), b"")
     assert broker.wait_idle(5)
-    tasks = {thread.native_id for thread in threading.enumerate() if thread.name.startswith("broker-")}
-    assert len(tasks) == 5
-    before = [switches(task) for task in sorted(filter(None, tasks))]
-    time.sleep(0.5)
-    assert [switches(task) for task in sorted(filter(None, tasks))] == before
-
-
-def switches(task: int) -> str:
-    """How often the kernel has let a thread of ours run (see proc(5)): a sleeping thread's figure stands still."""
-    lines = Path(f"/proc/self/task/{task}/status").read_text().splitlines()
-    return next(line for line in lines if line.startswith("voluntary_ctxt_switches"))
+    assert fall_asleep(lambda name: name.startswith("broker-")) == 5
 
 
 # the interceptor
@@ -434,3 +425,22 @@ def test_a_delivery_that_outlasts_the_close_is_made_again(start: Start) -> None:
     go.set()
     assert start(subscriber(again)).wait_idle(5)
     assert len(again.got) == 1
+
+
+def test_what_cannot_be_settled_is_delivered_again(start: Start) -> None:
+    """The subscriber has answered, but the database could not take it down: at least once."""
+    listener, broken = Listener(), threading.Event()
+
+    def answer(got: dict[str, str], body: bytes) -> Answer:
+        if not broken.is_set():
+            broken.set()
+            broker.journal._database.execute("PRAGMA query_only=1")
+        else:
+            broker.journal._database.execute("PRAGMA query_only=0")
+        return listener(got, body)
+
+    broker = start(subscriber(answer), backoff=Backoff(first=0.001, longest=0.05, jitter=0))
+    broker.publish(headers(), b"")
+    assert broker.wait_idle(5)
+    assert listener.ids == ["1", "1"]
+    assert broker.journal.load() == []

@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from functions.errors import Temporary
 from gateway.embedded.clock import SweepClock
+from tests.gateway.embedded.naps import fall_asleep
 
 
 class Time:
@@ -277,10 +278,5 @@ def test_the_thread_sweeps_rests_and_stops(tmp_path: Path) -> None:
 def test_an_idle_clock_does_not_wake(tmp_path: Path) -> None:
     clock = SweepClock(tmp_path / "sweep", lambda: None)
     clock.start()
-    [thread] = [thread for thread in threading.enumerate() if thread.name == "sweep-clock"]
-    time.sleep(0.1)
-    status = Path(f"/proc/self/task/{thread.native_id}/status")
-    before = [line for line in status.read_text().splitlines() if "ctxt_switches" in line]
-    time.sleep(0.4)
-    assert [line for line in status.read_text().splitlines() if "ctxt_switches" in line] == before
+    assert fall_asleep(lambda name: name == "sweep-clock") == 1
     assert clock.stop()
