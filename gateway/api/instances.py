@@ -25,6 +25,7 @@ from gateway.api.resources import (
 )
 from gateway.api.shapes import Getter, Shape, To, attribute, attributes, constant
 from gateway.catalog import cancellation, editing, states, submission
+from gateway.catalog.faults import Denied
 from gateway.catalog.instances import PluginInstance
 from gateway.catalog.lists import instances as catalog
 from gateway.catalog.lists import plugins as plugin_lists
@@ -126,9 +127,14 @@ def of_the_plugin(call: Call) -> Answer:
 def create(call: Call) -> Answer:
     """Run a plugin."""
     order = read_order(call.number, call.data)
-    with call.server.catalog.transaction() as session:
-        number = submission.submit(session, call.somebody, order, now=call.server.hooks.now())
-        instance = catalog.find(session, number)
+    try:
+        with call.server.catalog.transaction() as session:
+            number = submission.submit(session, call.somebody, order, now=call.server.hooks.now())
+            instance = catalog.find(session, number)
+    except Denied as error:
+        # CUBE tells this as a fault of the field.
+        sentence = f"Not allowed to write to feed for previous instance with id {order.previous_id}."
+        raise Invalid(previous_id=sentence) from error
     return created(call, SHAPE, instance)
 
 

@@ -1,4 +1,7 @@
-"""A multipart body as a stream of parts: a file is never held in memory, and is read once, in the order it was sent."""
+"""A multipart body (RFC 7578) as a stream of parts: a file is never held in memory, and is read once, as it was sent.
+
+Werkzeug's decoder is not used: where a piece of the body ends inside the closing boundary, it adds a byte to the file.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,18 @@ import io
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
-from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from gateway.api.errors import TooLarge, Unreadable
 
 CHUNK_BYTES = 256 * 1024
 FIELD_BYTES = 1024 * 1024
 """The most that all text fields of a request may hold together."""
+HEADER_BYTES = 16 * 1024
+"""The most that the headers of a part may hold."""
+MOST_PARTS = 1000
+BROKEN = "The upload broke off before its end. Send it again."
+MALFORMED = "Multipart form parse error - a part does not begin with a Content-Disposition that names it."
 
 
 class Readable(Protocol):
@@ -68,54 +74,102 @@ Part = tuple[str, str] | FilePart
 """A text field (name, value), or a file."""
 
 
+class Lines:
+    """The body cut at its delimiter: what stands before it in pieces, and the line behind it."""
+
+    def __init__(self, stream: Readable, boundary: bytes) -> None:
+        self._stream = stream
+        self._delimiter = b"\r\n--" + boundary
+        # The first delimiter has no line before it.
+        self._buffer = b"\r\n"
+
+    def contents(self) -> Iterator[bytes]:
+        """Everything up to the next delimiter, which is taken too. Raises Unreadable if it never comes."""
+        kept = len(self._delimiter) - 1
+        while (end := self._buffer.find(self._delimiter)) < 0:
+            if len(self._buffer) > kept:
+                yield self._take(len(self._buffer) - kept)
+            self._fill()
+        if end:
+            yield self._take(end)
+        self._take(len(self._delimiter))
+
+    def line(self) -> bytes:
+        """The rest of the line."""
+        while (end := self._buffer.find(b"\r\n")) < 0:
+            if len(self._buffer) > HEADER_BYTES:
+                raise TooLarge(f"The headers of a part hold more than {HEADER_BYTES} bytes.")
+            self._fill()
+        line = self._take(end)
+        self._take(2)
+        return line
+
+    def at_end(self) -> bool:
+        """Was the delimiter the last one?"""
+        while len(self._buffer) < 2:
+            self._fill()
+        return self._buffer.startswith(b"--")
+
+    def _take(self, size: int) -> bytes:
+        piece, self._buffer = self._buffer[:size], self._buffer[size:]
+        return piece
+
+    def _fill(self) -> None:
+        try:
+            piece = self._stream.read(CHUNK_BYTES)
+        except OSError as error:
+            raise Unreadable(BROKEN) from error
+        if not piece:
+            raise Unreadable(BROKEN)
+        self._buffer += piece
+
+
 def read_parts(stream: Readable, content_type: str) -> Iterator[Part]:
     """The parts of a multipart body. Raises Unreadable if it is malformed or breaks off, TooLarge for its text."""
     boundary = parse_options_header(content_type)[1].get("boundary", "")
     if not boundary:
         raise Unreadable("Multipart form parse error - Invalid boundary in multipart: None")
-    events = _events(stream, MultipartDecoder(boundary.encode(), FIELD_BYTES + CHUNK_BYTES, max_parts=1000))
+    lines = Lines(stream, boundary.encode("latin-1", "replace"))
+    for _ in lines.contents():
+        pass  # what stands before the first delimiter is no part
     held = 0
-    for event in events:
-        if isinstance(event, File):
-            part = FilePart(event.name, event.filename, _contents(events))
+    for _ in range(MOST_PARTS):
+        if lines.at_end():
+            return
+        name, filename = read_headers(lines)
+        if filename is not None:
+            part = FilePart(name, filename, lines.contents())
             yield part
             part.drain()
-        elif isinstance(event, Field):
-            value = _collect(events, FIELD_BYTES - held)
-            held += len(value)
-            yield event.name, value.decode("utf-8", "replace")
+            continue
+        value = read_text(lines, FIELD_BYTES - held)
+        held += len(value)
+        yield name, value.decode("utf-8", "replace")
+    raise TooLarge(f"The form has more than {MOST_PARTS} parts.")
 
 
-def _contents(events: Iterator[Event]) -> Iterator[bytes]:
-    for event in events:
-        if isinstance(event, Data):
-            if event.data:
-                yield event.data
-            if not event.more_data:
-                return
+def read_headers(lines: Lines) -> tuple[str, str | None]:
+    """The name of a part, and the name of its file if it is one."""
+    if lines.line().strip(b" \t"):
+        raise Unreadable(MALFORMED)  # the boundary is only the beginning of this line
+    options: dict[str, str] = {}
+    size = 0
+    while line := lines.line():
+        size += len(line)
+        if size > HEADER_BYTES:
+            raise TooLarge(f"The headers of a part hold more than {HEADER_BYTES} bytes.")
+        header, _, value = line.decode("utf-8", "replace").partition(":")
+        if header.strip().lower() == "content-disposition":
+            options = parse_options_header(value.strip())[1]
+    if "name" not in options:
+        raise Unreadable(MALFORMED)
+    return options["name"], options.get("filename")
 
 
-def _collect(events: Iterator[Event], most: int) -> bytes:
+def read_text(lines: Lines, most: int) -> bytes:
     value = bytearray()
-    for chunk in _contents(events):
-        value += chunk
+    for piece in lines.contents():
+        value += piece
         if len(value) > most:
             raise TooLarge(f"The text fields of the form hold more than {FIELD_BYTES} bytes.")
     return bytes(value)
-
-
-def _events(stream: Readable, decoder: MultipartDecoder) -> Iterator[Event]:
-    try:
-        while True:
-            event = decoder.next_event()
-            if isinstance(event, NeedData):
-                # An empty read is the end: the decoder complains if the closing boundary has not come.
-                decoder.receive_data(stream.read(CHUNK_BYTES) or None)
-                continue
-            yield event
-            if isinstance(event, Epilogue):
-                return
-    except RequestEntityTooLarge as error:
-        raise TooLarge("The form has too many parts, or too large headers.") from error
-    except (ValueError, OSError) as error:
-        raise Unreadable("The upload broke off before its end. Send it again.") from error
