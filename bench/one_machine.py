@@ -1,8 +1,8 @@
 """The budgets of one machine, measured: `make bench`. A table against ChRIS's figures, on standard output.
 
-A server in a fresh home is started as a user starts it; the plugin is plugins/pl-copy, which copies one file of 1 KB. Times
-are the client's: from before the request that submits to the answer that says finished. ChRIS's figures are those of
-CUBE with its defaults, measured on a machine of the same size.
+A server in a fresh home is started as a user starts it; the plugin is plugins/pl-copy, which copies a file of 1 KB.
+Times are the client's: from before the request that submits to the answer that says finished. ChRIS's figures are
+those of CUBE with its defaults, measured on a machine of the same size.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def chain(client: Client, plugin: int, feed: int, count: int) -> None:
 
 
 def measure_idle(pid: int, seconds: float) -> tuple[float, float]:
-    """Memory in MB (the part of shared pages that is its own), and percent of a core, of the server and its children."""
+    """Memory in MB (of shared pages the part that is its own) and percent of a core, of the server and its children."""
     before, begun = processor_ticks(pid), time.monotonic()
     time.sleep(seconds)
     spent = (processor_ticks(pid) - before) / TICKS / (time.monotonic() - begun)

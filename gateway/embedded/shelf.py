@@ -9,13 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 
-from sqlalchemy.orm import Session
-
 from functions.objects import Store
 from gateway.catalog import accounts, registration
-from gateway.catalog.engine import Catalog
+from gateway.catalog.engine import Catalog, Session
 from gateway.catalog.plugins import Plugin
-from gateway.embedded.environments import Environments
 from gateway.embedded.home import Credentials, Home, new_password
 
 log = logging.getLogger(__name__)
@@ -86,6 +83,8 @@ class Shelf:
         The same version again answers the same id: its program is installed anew where the source has changed.
         Raises Permanent with a sentence if it cannot be installed.
         """
+        from gateway.embedded.environments import Environments  # needed only where something is installed
+
         installed = Environments(self.home.plugins).install(source)
         place = str(installed.folder)
         with self.catalog.transaction() as session:
