@@ -11,6 +11,7 @@ import json
 import os
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +19,7 @@ from functions.movers.disk import feed, write_all
 from functions.records import Output
 
 Note = dict[str, Any]
+FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
 
 
 class Ledger:
@@ -25,15 +27,18 @@ class Ledger:
 
     def __init__(self, folder: str) -> None:
         self.manifest = os.path.join(folder, "manifest.ndjson")
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self.lines = os.open(self.manifest, flags, 0o600)
-        self.journal = os.open(os.path.join(folder, "journal.ndjson"), flags, 0o600)
+        self.diary = os.path.join(folder, "journal.ndjson")
+        self.lines = os.open(self.manifest, FLAGS | os.O_CREAT, 0o600)
+        self.journal = -1
+        with suppress(FileNotFoundError):  # it comes to be with its first note: a small job has none
+            self.journal = os.open(self.diary, FLAGS)
         self.lock = threading.Lock()
         self.repair()
 
     def close(self) -> None:
         os.close(self.lines)
-        os.close(self.journal)
+        if self.journal >= 0:
+            os.close(self.journal)
 
     def repair(self) -> None:
         """Cut off a line that was only half written."""
@@ -57,17 +62,21 @@ class Ledger:
         """A batch is done: its lines join the manifest, and its notes are forgotten."""
         lines = [json.dumps(asdict(output), separators=(",", ":"), ensure_ascii=False) + "\n" for output in outputs]
         write_all(self.lines, memoryview("".join(lines).encode()))
-        os.ftruncate(self.journal, 0)
+        if self.journal >= 0:
+            os.ftruncate(self.journal, 0)
 
     def note(self, value: Note) -> None:
         line = json.dumps(value, separators=(",", ":")).encode() + b"\n"
         with self.lock:
+            if self.journal < 0:
+                self.journal = os.open(self.diary, FLAGS | os.O_CREAT, 0o600)
             write_all(self.journal, memoryview(line))
 
     def notes(self) -> Iterator[Note]:
         """The notes of the batch in flight; the last may be torn."""
         content = bytearray()
-        feed(self.journal, content.extend)
+        if self.journal >= 0:
+            feed(self.journal, content.extend)
         for line in content.split(b"\n")[:-1]:
             try:
                 yield json.loads(line)

@@ -27,6 +27,8 @@ RUN = 100
 """URLs of parts that are asked for at a time."""
 SYNCED_ALONE = 16
 """Batches of up to so many files are put on the disk file by file; more of them by one call at the end."""
+UNNOTED_FILES, UNNOTED_BYTES = 16, 4 * 1024 * 1024
+"""A batch up to this size is sent again, rather than that notes are taken of it."""
 Sent = TypeVar("Sent")
 
 
@@ -78,7 +80,7 @@ class Uploader:
         self.large: dict[str, Large] = {}
         self.manifest: Value | None = None
         self.unsynced: bytes = b""
-        self.synced_alone = True
+        self.synced_alone = self.noted = True
 
     # --- asking ---
 
@@ -108,6 +110,7 @@ class Uploader:
         """Upload a batch, whatever of it an earlier uploader has left; answers its lines of the manifest."""
         self.finished, self.large = {}, {}
         self.synced_alone = len(batch) <= SYNCED_ALONE
+        self.noted = len(batch) > UNNOTED_FILES or sum(item.size for item in batch) > UNNOTED_BYTES
         self.remember({item.path: item for item in batch})
         fresh = [item for item in batch if item.path not in self.finished and item.path not in self.large]
         with Crew[Callable[[], None]](self.errand.threads, lambda work: work(), self.courier.patience.stop) as crew:
@@ -165,7 +168,8 @@ class Uploader:
 
     def note_done(self, output: Output) -> None:
         line = {"key": output.key, "size": output.size, "etag": output.etag, "digest": output.digest}
-        self.ledger.note({"done": output.path} | line)
+        if self.noted:
+            self.ledger.note({"done": output.path} | line)
         self.finished[output.path] = output
 
     # --- sending ---

@@ -85,7 +85,7 @@ class DistantStore(DirectoryStore):
         path = self._part(upload, number)
         with stored_file.draft(self._workshop) as (descriptor, draft):
             os.write(descriptor, body)
-            os.replace(draft, path)
+            Path(os.fsdecode(draft)).replace(os.fsdecode(path))
         return reply(200, ETag=f'"{stored_file.etag(Path(os.fsdecode(path)).stat())}"')
 
 

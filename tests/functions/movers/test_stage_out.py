@@ -210,7 +210,7 @@ def test_urls_that_expire_are_asked_for_again(ready: World, store: DistantStore)
 
     def spoil(asked: Asked) -> Reply | None:
         served.append(asked.line)
-        if len(served) == 10 or "part=2" in asked.line or "manifests" in asked.line and len(served) < 50:
+        if len(served) == 10 or "part=2" in asked.line or ("manifests" in asked.line and len(served) < 50):
             store.expire()
         return None
 
