@@ -24,6 +24,7 @@ from functions.errors import Temporary
 from functions.jobs import End, JobPlan, Sight
 from gateway.embedded import cgroups, joblog, outfolder, sandbox
 from gateway.embedded.cgroups import Group, Parent
+from gateway.embedded.complaints import NO_SANDBOX
 from gateway.embedded.nurse import Nurse
 from gateway.embedded.plan import LOCK, PodPlan, Status, read_plan, read_status, write_plan, write_status
 from gateway.embedded.pod import group_name
@@ -133,6 +134,11 @@ class ProcessLauncher:
 
     def log(self, job: str, attempt: int, index: int) -> bytes:
         return joblog.read(self._run(job, attempt, index), segment=self.settings.log_segment)
+
+    def jobs(self) -> list[tuple[str, int]]:
+        """Every Job that has a run directory, ended or not."""
+        matches = (RUN.fullmatch(run.name) for run in self.pods.glob("[!.]*"))
+        return sorted({(match["job"], int(match["attempt"])) for match in matches if match})
 
     def _run(self, job: str, attempt: int, index: int) -> Path:
         return self.pods / f"{job}-{attempt}-{index}"
@@ -284,10 +290,7 @@ def refusal(plan: PodPlan, *, unsandboxed: bool) -> str:
     if not plan.environment:
         return "This machine runs plugins from their Python packages; this one is a container image. Add its package."
     if not plan.bwrap and not unsandboxed:
-        return (
-            "No sandbox works on this machine, so it does not run plugins that others wrote. Install bubblewrap and "
-            "allow unprivileged user namespaces, or set CHRYSALIS_UNSANDBOXED=1 to run them with your own rights."
-        )
+        return NO_SANDBOX
     return ""
 
 

@@ -19,7 +19,7 @@ from gateway.embedded.cgroups import Parent
 from gateway.embedded.joblog import SEGMENT
 from gateway.embedded.processes import Identity
 
-PLAN, STATUS, LOCK, TERMINATION = "plan.json", "status.json", "lock", "termination"
+PLAN, STATUS, LOCK, TERMINATION, LEDGER = "plan.json", "status.json", "lock", "termination", "ledger"
 
 
 @dataclass(frozen=True)

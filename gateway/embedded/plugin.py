@@ -51,8 +51,8 @@ def judge(exit: Exit, plan: PodPlan) -> End | None:
         "Run it again with a higher memory limit.",
         DEADLINE: f"The plugin was still running after {plan.seconds} seconds, its limit, and was ended. "
         "Run it again with a longer limit or less input.",
-        DISK: f"The plugin wrote more than it may (at most {plan.disk_bytes // MIB} MiB, and a gibibyte of the disk stays "
-        "free) and was ended. Free some disk space or raise the disk limit.",
+        DISK: f"The plugin wrote more than it may (at most {plan.disk_bytes // MIB} MiB; a gibibyte of the disk "
+        "stays free) and was ended. Free some disk space or raise the disk limit.",
     }
     if exit.cause:
         return End("fail", code, exit.cause, sentences[exit.cause], usage)
@@ -155,7 +155,7 @@ class PluginRun:
             if not self.plan.bwrap:
                 os.setsid()
                 os.chdir(self.scratch)
-            os.execve(words[0], words, self._variables())
+            os.execvpe(words[0], words, self._variables())
         except OSError as error:
             os.write(printed, f"chrysalis: the plugin cannot start: {error}\n".encode())
         finally:

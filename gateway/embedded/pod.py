@@ -24,7 +24,7 @@ from pathlib import Path
 from functions.jobs import End
 from gateway.embedded import processes
 from gateway.embedded.cgroups import Group
-from gateway.embedded.plan import LOCK, TERMINATION, PodPlan, Status, read_plan, read_status, write_status
+from gateway.embedded.plan import LEDGER, LOCK, TERMINATION, PodPlan, Status, read_plan, read_status, write_status
 from gateway.embedded.plugin import PluginRun
 
 DONE, STOP, PERMANENT = 0, 64, 65
@@ -87,7 +87,7 @@ class Pod:
 
     def _stage_in(self) -> End | None:
         """None: the inputs are here and the plugin may start. Raises Stopped if it must not, or not now."""
-        for name in ("incoming", "outgoing", "scratch"):
+        for name in ("incoming", "outgoing", "scratch", LEDGER):
             (self.run / name).mkdir(exist_ok=True)
         code = self._mover(self.plan.stage_in)
         if code == DONE:
@@ -105,7 +105,7 @@ class Pod:
         return end
 
     def _stage_out(self, end: End) -> None:
-        """Publish what the plugin wrote, be its end good or bad. A mover that dies is started again: it resumes."""
+        """Publish what the plugin wrote, be its end good or bad. A mover that dies is started again: it goes on where it was."""
         code = STOP
         for turn in range(PUBLISH_TRIES):
             code = self._mover(self.plan.stage_out)
@@ -165,6 +165,7 @@ def mover_environment(run: Path, plan: PodPlan, uid: str) -> dict[str, str]:
         "CHRYSALIS_INCOMING": str(run / "incoming"),
         "CHRYSALIS_OUTGOING": str(run / "outgoing"),
         "CHRYSALIS_TERMINATION": str(run / TERMINATION),
+        "CHRYSALIS_SCRATCH": str(run / LEDGER),
     }
     return {**told, "CHRYSALIS_LINKS": "1"} if plan.links and plan.bwrap else told
 

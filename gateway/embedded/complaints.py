@@ -1,0 +1,99 @@
+"""What went wrong while a plugin was installed, in one sentence: the cause, and what to do. Pure.
+
+pip tells its causes in many lines of prose; what they look like was read from pip 23 to 26.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+
+NO_SANDBOX = (
+    "No sandbox works on this machine, so it does not run plugins that others wrote. Install bubblewrap and allow "
+    "unprivileged user namespaces, or set CHRYSALIS_UNSANDBOXED=1 to run them with your own rights."
+)
+OFFLINE = re.compile(
+    r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|SSLError|"
+    r"Temporary failure in name resolution|Connection refused|Network is unreachable|Max retries exceeded"
+)
+OTHER_PYTHON = re.compile(r"requires a different Python: \S+ not in '([^']+)'")
+OTHER_PYTHONS = re.compile(r"Ignored the following versions that require a different python version: (.+)")
+WANTED = re.compile(r"[^;]*Requires-Python ([^;]+)")
+NONE_SUCH = re.compile(r"Could not find a version that satisfies the requirement (.+?) \(from versions: (.*)\)")
+BROKEN = re.compile(r"subprocess-exited-with-error|metadata-generation-failed|Failed (to build|building wheel)")
+CONFLICT = re.compile(r"ResolutionImpossible|conflicting dependencies")
+
+
+def install(text: str, asked: str) -> str:
+    """Why pip could not install what was asked."""
+    python = platform.python_version()
+    if wanted := _other_python(text):
+        return (
+            f"{asked} needs another Python ({wanted}; this one is {python}). "
+            "Run Chrysalis with such a Python, or ask for another version of the plugin."
+        )
+    if "No space left on device" in text:
+        return f"The disk is full: {asked} cannot be installed. Free some space and try again."
+    if OFFLINE.search(text):
+        return f"The package index cannot be reached for {asked}. Check the network, or PIP_INDEX_URL, and try again."
+    if found := NONE_SUCH.search(text):
+        return _none_such(asked, found[1], found[2])
+    if CONFLICT.search(text):
+        return (
+            f"What {asked} depends on contradicts itself: {_error(text)} Ask for another version, or tell its author."
+        )
+    if BROKEN.search(text):
+        return f"{asked} breaks while it is being built: {_cause(text)} Ask for another version, or tell its author."
+    if "does not appear to be a Python project" in text:
+        return f"{asked} is no Python package: it has no pyproject.toml and no setup.py."
+    return f"{asked} cannot be installed: {_error(text)}"
+
+
+def describe(text: str, name: str) -> str:
+    """Why a package told no descriptor."""
+    if "Could not find" in text and "distribution" in text:
+        return no_plugin(name)
+    return f"{name} does not tell what it is: {last_line(text)} Ask for another version, or tell its author."
+
+
+def no_plugin(name: str) -> str:
+    return f"{name} is a package but no ChRIS plugin: it does not depend on chris_plugin."
+
+
+def last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return _sentence(lines[-1]) if lines else "it said nothing."
+
+
+def _other_python(text: str) -> str:
+    if found := OTHER_PYTHON.search(text):
+        return found[1]
+    if (ignored := OTHER_PYTHONS.search(text)) and NONE_SUCH.search(text):
+        wanted = WANTED.findall(ignored[1])
+        return str(wanted[-1]).strip() if wanted else "another one"
+    return ""
+
+
+def _none_such(asked: str, wanted: str, versions: str) -> str:
+    known = [version for version in versions.split(", ") if version not in ("", "none")]
+    if not known:
+        return f"There is no package {wanted!r} that fits this machine. Check how the name is written."
+    latest = ", ".join(known[-5:])
+    because = "" if wanted in asked else f", which {asked} needs"
+    return f"There is no version {wanted!r}{because}. The newest are {latest}."
+
+
+def _cause(text: str) -> str:
+    """The last line of the build's own output, which pip puts into a box."""
+    box = text.split("[end of output]")[0]
+    lines = [line.strip(" │╰─>") for line in box.splitlines()]
+    return _sentence(next((line for line in reversed(lines) if line), "it said nothing"))
+
+
+def _error(text: str) -> str:
+    lines = [line.partition("ERROR:")[2].strip() for line in text.splitlines() if "ERROR:" in line]
+    return _sentence(lines[0]) if lines else last_line(text)
+
+
+def _sentence(line: str) -> str:
+    return line if line.endswith((".", "!", "?")) else line + "."
