@@ -50,7 +50,9 @@ class Body:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a listing, in the order of keys as UTF-8 bytes. `after` asks for the next page; None: there is none.
+    """One page of a listing. `after` asks for the next page (it need not be a key); None: there is none.
+
+    Keys come in the order of their UTF-8 bytes where the store keeps to that (SeaweedFS goes folder by folder).
 
     `folders` holds common prefixes (each ends in "/") and is filled only by a folder-wise listing.
     """

@@ -67,7 +67,7 @@ def botocore_url(place: Place, who: Credentials, operation: str, parameters: dic
 
 
 def meaning(url: str) -> tuple[str, str, dict[str, str]]:
-    """What a server sees of a URL, apart from the order of the query, which is sorted before it is signed, and a usual port, which is not."""
+    """What a server sees: the query is sorted before it is signed, and a usual port is not signed."""
     parts = urlsplit(url)
     usual = {"http": ":80", "https": ":443"}[parts.scheme]
     return (
