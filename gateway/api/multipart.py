@@ -84,7 +84,14 @@ class Lines:
         self._buffer = b"\r\n"
 
     def contents(self) -> Iterator[bytes]:
-        """Everything up to the next delimiter, which is taken too. Raises Unreadable if it never comes."""
+        """Everything from the next line up to the next delimiter, which is taken too. Raises Unreadable if none comes.
+
+        An empty part may be told without the end of the empty line: it is the delimiter's beginning then.
+        """
+        while len(self._buffer) < len(self._delimiter):
+            self._fill()
+        if not self._buffer.startswith(self._delimiter):
+            self._take(2)
         kept = len(self._delimiter) - 1
         while (end := self._buffer.find(self._delimiter)) < 0:
             if len(self._buffer) > kept:
@@ -104,11 +111,18 @@ class Lines:
         self._take(2)
         return line
 
+    def at_empty_line(self) -> bool:
+        """Does an empty line come next? Its end is left where it is."""
+        return self._next_two() == b"\r\n"
+
     def at_end(self) -> bool:
         """Was the delimiter the last one?"""
+        return self._next_two() == b"--"
+
+    def _next_two(self) -> bytes:
         while len(self._buffer) < 2:
             self._fill()
-        return self._buffer.startswith(b"--")
+        return self._buffer[:2]
 
     def _take(self, size: int) -> bytes:
         piece, self._buffer = self._buffer[:size], self._buffer[size:]
@@ -154,7 +168,8 @@ def read_headers(lines: Lines) -> tuple[str, str | None]:
         raise Unreadable(MALFORMED)  # the boundary is only the beginning of this line
     options: dict[str, str] = {}
     size = 0
-    while line := lines.line():
+    while not lines.at_empty_line():
+        line = lines.line()
         size += len(line)
         if size > HEADER_BYTES:
             raise TooLarge(f"The headers of a part hold more than {HEADER_BYTES} bytes.")

@@ -56,5 +56,5 @@ def make_folder(session: Session, path: str, owner: User, *, now: datetime) -> i
     if not uploads.may_upload(session, path, owner):
         above = paths.split(path)[0]
         raise Faulty({"path": [f"Invalid path. User do not have write permission under the folder '{above}'."]})
-    uploads.refuse_clash(session, f"{path}/")
+    uploads.refuse_clash(session, f"{path}/", field="path")
     return folders.ensure(session, [path], owner_id=owner.id, now=now)[path].id

@@ -87,10 +87,10 @@ def _replace(session: Session, folder_id: int, name: str, stored: Stored, now: d
     return int(old.id)
 
 
-def refuse_clash(session: Session, path: str) -> None:
+def refuse_clash(session: Session, path: str, *, field: str = "upload_path") -> None:
     """A name is a file or a folder, not both."""
     if session.scalar(select(exists().where(Folder.path == path))):
-        raise Faulty({"upload_path": [f"Invalid path: {path!r} is a folder."]})
+        raise Faulty({field: [f"Invalid path: {path!r} is a folder."]})
     whole = Folder.path + "/" + File.name
     above = [folder for folder in paths.ancestors(paths.split(path)[0]) if folder]
     names = [paths.split(folder)[1] for folder in above]
@@ -98,4 +98,4 @@ def refuse_clash(session: Session, path: str) -> None:
     question = select(whole).join(File.folder).where(Folder.path.in_(parents), File.name.in_(names), whole.in_(above))
     clash = session.scalar(question.limit(1))
     if clash is not None:
-        raise Faulty({"upload_path": [f"Invalid path: {clash!r} is a file."]})
+        raise Faulty({field: [f"Invalid path: {clash!r} is a file."]})

@@ -36,6 +36,16 @@ class Dribble(io.RawIOBase):
         return self.body.read(min(self.step, size))
 
 
+def test_an_empty_file_may_share_its_line_with_the_boundary() -> None:
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="fname"; filename="x"\r\n\r\n--{BOUNDARY}--'
+    (part,) = [
+        (part.filename, part.read())
+        for part in read_parts(io.BytesIO(head.encode()), TYPE)
+        if not isinstance(part, tuple)
+    ]
+    assert part == ("x", b"")
+
+
 CONTENT = st.one_of(
     st.binary(max_size=300),
     st.lists(st.sampled_from([b"\r\n", b"\r", b"\n", b"--", f"--{BOUNDARY}"[:-1].encode(), b"-"])).map(b"".join),

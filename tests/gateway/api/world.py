@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -34,25 +34,58 @@ PARAMETERS = [
 ]
 
 
+@dataclass(frozen=True)
+class Cast:
+    """Who and what is there at the start: user ids and tokens by name, plugins by their ids."""
+
+    users: dict[str, int]
+    tokens: dict[str, str]
+    gen: int
+    simple: int
+    dircopy: int
+
+
+def populate(catalog: Catalog, store: DirectoryStore) -> Cast:
+    users = {
+        name: accounts.add_user(
+            catalog,
+            store,
+            username=name,
+            password=PASSWORD,
+            email=f"{name}@example.org",
+            is_superuser=name == "chris",
+            now=START,
+        )
+        for name in ("chris", "anna", "bobo")
+    }
+    with catalog.transaction() as session:
+        tokens = {name: accounts.add_token(session, user, now=START) for name, user in users.items()}
+        registration.add_compute_resource(session, "host", slots=4, now=START)
+
+        def register(value: dict[str, Any], kind: str) -> int:
+            return registration.register_plugin(
+                session, value, compute_resources=["host"], runtime_kind=kind, runtime_place="/plugins/x", now=START
+            )
+
+        return Cast(
+            users,
+            tokens,
+            register(descriptor("pl-gen", "fs"), "environment"),
+            register(descriptor("pl-simple", "ds", parameters=PARAMETERS), "environment"),
+            register(descriptor("pl-dircopy", "fs", parameters=[parameter("dir", "unextpath")]), "builtin"),
+        )
+
+
 class World:
-    def __init__(self, catalog: Catalog, root: Path, *, hooks: dict[str, Any] | None = None, **settings: Any) -> None:
-        self.catalog = catalog
-        self.store = DirectoryStore(root, durable=False)
+    def __init__(self, catalog: Catalog, store: DirectoryStore, cast: Cast) -> None:
+        self.catalog, self.store = catalog, store
+        self.users, self.tokens = cast.users, cast.tokens
+        self.gen, self.simple, self.dircopy = cast.gen, cast.simple, cast.dircopy
         self.now = START
         self.woken = 0
         catalog.wake = self._wake
-        app = create_api(catalog, self.store, ApiSettings(**settings), Hooks(now=self.tick, **(hooks or {})))
-        self.app = app
-        self.client: FlaskClient = app.test_client()
-        people = ("chris", True), ("anna", False), ("bobo", False)
-        self.users = {name: self._person(name, boss) for name, boss in people}
-        with catalog.transaction() as session:
-            self.tokens = {name: accounts.add_token(session, user, now=START) for name, user in self.users.items()}
-            registration.add_compute_resource(session, "host", slots=4, now=START)
-            plugins = (descriptor("pl-gen", "fs"), descriptor("pl-simple", "ds", parameters=PARAMETERS))
-            copy = descriptor("pl-dircopy", "fs", parameters=[parameter("dir", "unextpath")])
-            self.gen, self.simple = (self._plugin(session, one, "environment") for one in plugins)
-            self.dircopy = self._plugin(session, copy, "builtin")
+        self.app = create_api(catalog, store, ApiSettings(), Hooks(now=self.tick))
+        self.client: FlaskClient = self.app.test_client()
 
     def tick(self) -> datetime:
         self.now += timedelta(seconds=1)
@@ -111,16 +144,11 @@ class World:
     def _wake(self) -> None:
         self.woken += 1
 
-    def _person(self, name: str, boss: bool) -> int:
-        email = f"{name}@example.org"
-        options: dict[str, Any] = {"username": name, "password": PASSWORD, "email": email, "is_superuser": boss}
-        return accounts.add_user(self.catalog, self.store, now=START, **options)
-
-    def _plugin(self, session: Any, value: dict[str, Any], kind: str) -> int:
-        return registration.register_plugin(
-            session, value, compute_resources=["host"], runtime_kind=kind, runtime_place="/plugins/x", now=START
-        )
-
 
 def basic(name: str, password: str = PASSWORD) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
+
+
+def words(text: str) -> list[str]:
+    """Names, in their order."""
+    return text.split()
