@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import io
 import os
 import shutil
 import stat as modes
@@ -375,10 +376,11 @@ def told(key: str, stat: os.stat_result) -> ObjectInfo:
 
 
 def chunks(body: bytes | BinaryIO | Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces of a body. A file is an iterator too, of lines: it must be read, not iterated."""
     if isinstance(body, bytes):
         yield body
-    elif isinstance(body, Iterator):
-        yield from body
-    else:
+    elif isinstance(body, io.IOBase) or not isinstance(body, Iterator):
         while chunk := body.read(CHUNK):
             yield chunk
+    else:
+        yield from body
