@@ -1,8 +1,8 @@
 """The web server of one machine: several WSGI applications under one address, in this process, by threads.
 
 Cheroot 11 was chosen by measurement (`bench/web_server.py`, 2 busy cores, 16 connections): as it comes about 2,000
-requests/s in one process of 33 MB, with the parts below about 2,800. Waitress: 2,000, and it keeps large bodies in files
-before it calls the application. Granian: 8,900, but in two processes (77 MB), and what runs here must be one.
+requests/s in one process of 33 MB, with the parts below about 2,800. Waitress: 2,000, and it keeps large bodies in
+files before it calls the application. Granian: 8,900, but in two processes (77 MB), and what runs here must be one.
 
 Cheroot as it comes wakes twice a second, keeps ten idle connections, reads an upload that the application has refused
 into memory, answers `Expect: 100-continue` before the application could refuse, and waits for ever for a thread at its

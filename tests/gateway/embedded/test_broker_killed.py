@@ -59,5 +59,5 @@ def test_a_kill_at_any_moment_loses_no_accepted_message(tmp_path: Path) -> None:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     firsts = {number: times for number, times in delivered.items() if number > 0}
     doubled = sum(times > 1 for times in firsts.values())
-    print(f"kills {rounds}, accepted {len(accepted)}, lost 0, delivered more than once {doubled}")  # noqa: T201
+    print(f"kills {rounds}, accepted {len(accepted)}, lost 0, delivered more than once {doubled}")
     assert doubled <= rounds * 4, "only what was in flight at a kill may come twice"
