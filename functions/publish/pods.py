@@ -134,6 +134,7 @@ class Delivery:
     records: Records
     emit: Emit
     clock: Clock
+    seconds: int = URL_SECONDS
 
     def check_claim(self, caller: Caller, index: int, uid: str) -> None:
         """Raises Late unless this pod may speak for the index, and the index still takes outputs."""
@@ -154,7 +155,7 @@ class Delivery:
         return {
             "files": [self.offer_file(file, place_output(prefix, file.path)) for file in files],
             "manifest": self.offer_manifest(caller, index, uid),
-            "seconds": URL_SECONDS,
+            "seconds": self.seconds,
         }
 
     def offer_file(self, file: Asked, key: str) -> dict[str, Any]:
@@ -171,11 +172,11 @@ class Delivery:
         return {"key": key, "url": self.sign(key)}
 
     def sign(self, key: str) -> str:
-        return self.store.put_url(key, audience="pods", seconds=URL_SECONDS)
+        return self.store.put_url(key, audience="pods", seconds=self.seconds)
 
     def sign_parts(self, key: str, upload: str, first: int, count: int) -> list[str]:
         numbers = range(first, first + count)
-        return [self.store.part_url(key, upload, n, audience="pods", seconds=URL_SECONDS) for n in numbers]
+        return [self.store.part_url(key, upload, n, audience="pods", seconds=self.seconds) for n in numbers]
 
     def offer_parts(self, caller: Caller, body: Mapping[str, Any]) -> dict[str, Any]:
         key, upload = self.read_upload(caller, body)
@@ -227,11 +228,12 @@ def create_pods_app(
     clock: Clock = pods.utc_now,
     *,
     tenant: str = "",
+    seconds: int = URL_SECONDS,
 ) -> Flask:
-    """The WSGI application that stage-out talks to."""
+    """The WSGI application that stage-out talks to. `seconds` is how long the URLs work that it gives out."""
     app = pods.make_app(__name__)
     door = Door(store_records, keys, tenant)
-    delivery = Delivery(store, store_records, emit, clock)
+    delivery = Delivery(store, store_records, emit, clock, seconds)
     answers: Sequence[tuple[str, Callable[[Caller, Mapping[str, Any]], dict[str, Any]]]] = (
         ("/uploads", delivery.offer),
         ("/parts", delivery.offer_parts),

@@ -115,6 +115,7 @@ class Reception:
     emit: Emit
     clock: Clock
     shelf: Shelf
+    seconds: int = URL_SECONDS
 
     def page(self, caller: Caller, start: int, limit: int) -> dict[str, Any]:
         inputs = self.shelf.get(caller.job, caller.attempt)
@@ -126,11 +127,11 @@ class Reception:
             "bytes": inputs.total,
             "rows": [render_row(row, self.sign(row)) for row in rows],
             "next": following if following < inputs.count else None,
-            "seconds": URL_SECONDS,
+            "seconds": self.seconds,
         }
 
     def sign(self, row: Input) -> str:
-        return self.store.get_url(row.key, audience="pods", seconds=URL_SECONDS, version=row.version)
+        return self.store.get_url(row.key, audience="pods", seconds=self.seconds, version=row.version)
 
     def claim(self, caller: Caller, asked: Admission) -> dict[str, Any]:
         """`admit` of the model: the record is created once; the pod whose uid it holds may start."""
@@ -170,11 +171,12 @@ def create_pods_app(
     clock: Clock = pods.utc_now,
     *,
     tenant: str = "",
+    seconds: int = URL_SECONDS,
 ) -> Flask:
-    """The WSGI application that stage-in talks to."""
+    """The WSGI application that stage-in talks to. `seconds` is how long the URLs work that it gives out."""
     app = pods.make_app(__name__)
     door = Door(store_records, keys, tenant)
-    reception = Reception(store, store_records, emit, clock, Shelf(store_records.body))
+    reception = Reception(store, store_records, emit, clock, Shelf(store_records.body), seconds)
 
     @app.get("/inputs")
     def inputs() -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import threading
@@ -52,6 +51,27 @@ class Told:
             assert self.came.wait_for(lambda: kind in self.kinds(), 10)
 
 
+METER = """
+import json, resource, subprocess, sys, time
+began = time.monotonic()
+code = subprocess.call(sys.argv[1:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+seconds = time.monotonic() - began
+print(json.dumps([used.ru_maxrss * 1024, used.ru_utime + used.ru_stime, seconds]), file=sys.stderr)
+sys.exit(code)
+"""
+"""Runs a command and tells what it used. A small program: a process begins with the peak of the one that started it."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a mover has used: bytes of memory at the peak of its largest process, and seconds."""
+
+    peak_bytes: int
+    cpu_seconds: float
+    seconds: float
+
+
 @dataclass
 class World:
     """Everything around the movers of one job. `folder` holds what a pod would mount."""
@@ -63,6 +83,7 @@ class World:
     attempt: int = 1
     told: Told = field(default_factory=Told)
     requests: list[str] = field(default_factory=list)
+    seconds: int = 3600
 
     def __post_init__(self) -> None:
         for name in ("incoming", "outgoing", "scratch"):
@@ -128,6 +149,13 @@ class World:
         process.communicate()
         return process.returncode
 
+    def measure(self, mover: str, **more: str) -> Measured:
+        """Run a mover and tell what it, and its children, have used."""
+        process = self.start(mover, around=[sys.executable, "-c", METER], **more)
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+        return Measured(*json.loads(errors.splitlines()[-1]))
+
     def committed(self, index: int = 0) -> Mapping[str, Any] | None:
         return self.records.find(self.job, records.outputs_name(self.attempt, index))
 
@@ -160,18 +188,13 @@ def small_disk(folder: Path) -> list[str]:
     return [bubblewrap, "--dev-bind", "/", "/", "--size", "1000000", "--tmpfs", str(folder)]
 
 
-def peak_bytes_of_children() -> int:
-    """The largest resident set that a finished child of this process has had."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-
-
 @contextmanager
 def serving(world: World) -> Iterator[World]:
     """The endpoints on a port of the kernel's choice."""
     keys = MINTER.public()
     apps = {
-        "/pods/stage": create_stage(world.store, world.records, keys, world.told),
-        "/pods/publish": create_publish(world.store, world.records, keys, world.told),
+        "/pods/stage": create_stage(world.store, world.records, keys, world.told, seconds=world.seconds),
+        "/pods/publish": create_publish(world.store, world.records, keys, world.told, seconds=world.seconds),
     }
     dispatch = PathInfoDispatcher(apps)
 
