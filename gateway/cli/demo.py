@@ -47,7 +47,8 @@ def run(environment: Mapping[str, str], *, port: int) -> Iterator[Finished]:
             install(client, reference(name))
         folder = send_scan(client, kit(environment), home / "demo" / "scan")
         instances = start_chain(client, folder)
-        last = watch.follow(client, int(instances[-1]["id"]), report=lambda status: None)
+        with progress.console.status("pl-dicom-to-nifti, then pl-slice-report"):
+            last = watch.follow(client, int(instances[-1]["id"]), report=lambda status: None)
         watch.require_success(client, last)
         show(client, instances)
         yield Finished(client, fetch(client, last, home), str(last["output_path"]), instances)
@@ -77,8 +78,15 @@ def server(home: Path, *, port: int) -> Iterator[Client]:
         say(f"Chrysalis started at {client.credentials.url} (all its state: {home})")
         yield client
     finally:
-        process.terminate()
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
         process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()  # it goes on from where it was at the next start
 
 
 def await_server(home: Path, process: subprocess.Popen[bytes], log: Path) -> Client:
@@ -160,15 +168,15 @@ def start_chain(client: Client, folder: str) -> tuple[Value, ...]:
 
 
 def show(client: Client, instances: tuple[Value, ...]) -> None:
-    """The timeline: one line a job, milliseconds from the request of each job to each of its steps."""
-    lines = {str(one["plugin_name"]): dict(watch.timeline(client, int(one["id"]))) for one in instances}
-    steps = list(dict.fromkeys(step for line in lines.values() for step in line))
-    table = Table(title="milliseconds since each job was asked for", title_justify="left")
+    """The timeline: one line a job, in milliseconds."""
+    table = Table(title="milliseconds", title_justify="left", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("job")
-    for step in steps:
-        table.add_column(step, justify="right")
-    for name, line in lines.items():
-        table.add_row(name, *(f"{line[step]:,.0f}" if step in line else "" for step in steps))
+    names = [phase for phase, _, _ in watch.PHASES]
+    for name in names:
+        table.add_column(name, justify="right")
+    for one in instances:
+        took = watch.phases(client, int(one["id"]))
+        table.add_row(str(one["plugin_name"]), *(f"{took[name]:,.0f}" if name in took else "" for name in names))
     progress.console.print(table)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -22,6 +23,7 @@ REMOTE = ("home/", "SERVICES/", "PIPELINES/", "PUBLIC", "SHARED")
 
 def main() -> None:
     """Run a command; Ctrl-C leaves nothing half-written and ends with 130."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what was opened is closed
     try:
         cli(prog_name="chrysalis", standalone_mode=False)
     except click.exceptions.Exit as end:
@@ -215,7 +217,7 @@ def watch_command(number: int) -> None:
 def await_end(client: Client, number: int) -> None:
     instance = watch.follow(client, number, report=lambda status: click.echo(status, err=True))
     watch.require_success(client, instance)
-    steps = ", ".join(f"{name} {milliseconds:,.0f}" for name, milliseconds in watch.timeline(client, number))
+    steps = ", ".join(f"{phase} {milliseconds:,.0f}" for phase, milliseconds in watch.phases(client, number).items())
     click.echo(f"milliseconds: {steps}", err=True)
     click.echo(f"its files: chrysalis download {number}", err=True)
 

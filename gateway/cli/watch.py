@@ -58,7 +58,22 @@ def log(client: Client, instance: Value) -> str:
         return ""
 
 
-def timeline(client: Client, number: int) -> list[tuple[str, float]]:
-    """The steps of a job as (name, milliseconds since it was asked for), in order."""
+PHASES = (
+    ("queued", "queued", "released"),
+    ("staged", "released", "started"),
+    ("running", "started", "uploading"),
+    ("published", "uploading", "finished"),
+    ("total", "queued", "finished"),
+)
+"""What passes between two steps of the server's timeline, as a user thinks of it: (phase, from, to)."""
+
+
+def phases(client: Client, number: int) -> dict[str, float]:
+    """Milliseconds that each phase of a job took. A job without a pod (pl-dircopy) has only some of them."""
     value = client.get(f"plugins/instances/{number}/timeline/")
-    return [(str(step["name"]), float(step["ms"])) for step in value["steps"]]
+    reached = {str(step["name"]): float(step["ms"]) for step in value["steps"]}
+    return {
+        phase: max(0.0, reached[end] - reached[begin])
+        for phase, begin, end in PHASES
+        if begin in reached and end in reached
+    }

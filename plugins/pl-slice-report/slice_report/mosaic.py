@@ -66,7 +66,7 @@ def choose(volume: Volume, view: View, black: float, white: float, count: int) -
 
 def tile(volume: Volume, view: View, index: int, *, black: float, white: float) -> Image.Image:
     """One slice: rows run down the page, so the `up` axis is turned round; drawn in millimetres, then lettered."""
-    plane = np.take(volume.voxels, index, axis=view.cut)
+    plane = volume.voxels[tuple(index if axis == view.cut else slice(None) for axis in range(3))]
     grid = plane.T[::-1] if view.across < view.up else plane[::-1]
     grid = grid[:, ::-1] if view.mirrored else grid
     picture = Image.fromarray(greys(grid, black, white)).resize(size(volume, view), Image.Resampling.BILINEAR)

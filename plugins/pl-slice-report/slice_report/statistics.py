@@ -39,11 +39,11 @@ class Statistics:
 
 
 def measure(volume: Volume) -> Statistics:
-    voxels = volume.voxels
+    voxels = volume.voxels.ravel(order="K")  # as it lies in memory: no copy
     counts, edges = np.histogram(voxels, bins=BINS)
     threshold = otsu(counts, edges)
     voxel_ml = float(np.prod(volume.spacing)) / CUBIC_MM_PER_ML
-    extent = [length * step for length, step in zip(voxels.shape, volume.spacing, strict=True)]
+    extent = [length * step for length, step in zip(volume.voxels.shape, volume.spacing, strict=True)]
     return Statistics(
         name=volume.name,
         shape=volume.shape,
@@ -80,9 +80,11 @@ def window(volume: Volume, *, low: float, high: float) -> tuple[float, float]:
 
     Most of a scan is air; percentiles of all voxels would spend the greys on it.
     """
-    inside = volume.voxels[volume.voxels > volume.voxels.min()]
+    voxels = volume.voxels.ravel(order="K")
+    background = float(voxels.min())
+    inside = voxels[voxels > background]
     if not inside.size:
-        return float(volume.voxels.min()), float(volume.voxels.min()) + 1
+        return background, background + 1
     bottom, top = (float(value) for value in np.percentile(inside, (low, high)))
     return bottom, top if top > bottom else bottom + 1
 

@@ -57,10 +57,15 @@ def upright(image: nibabel.spatialimages.SpatialImage, name: str) -> Volume:
         raise Unreadable("its header gives voxels no size")
     return Volume(
         name=name,
-        voxels=np.nan_to_num(np.asarray(canonical.dataobj), nan=0.0, posinf=0.0, neginf=0.0),
+        voxels=finite(np.asarray(canonical.dataobj)),
         spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
         stored="".join(nibabel.aff2axcodes(affine)),
         shape=tuple(int(length) for length in image.shape),
         dtype=str(image.get_data_dtype()),
         tilt=float(np.degrees(nibabel.affines.obliquity(affine).max())),
     )
+
+
+def finite(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Without NaN and infinity, which would be every statistic's result: they count as 0."""
+    return voxels if np.isfinite(voxels).all() else np.nan_to_num(voxels, nan=0.0, posinf=0.0, neginf=0.0)
