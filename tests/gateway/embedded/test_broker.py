@@ -201,12 +201,13 @@ def test_retries_keep_their_distance(start: Start) -> None:
     broker.publish(headers(), b"")
     assert broker.wait_idle(5)
     first, second = (later - earlier for earlier, later in pairwise(listener.times))
-    assert 0.05 <= first < 0.1 <= second
+    assert first >= 0.05
+    assert second >= 0.1
 
 
 def test_a_retry_delays_nobody_else(start: Start) -> None:
     listener = Listener([Answer(503), DONE])
-    broker = start(subscriber(listener), workers=1, backoff=Backoff(first=0.1, jitter=0))
+    broker = start(subscriber(listener), workers=1, backoff=Backoff(first=0.5, jitter=0))
     broker.publish(headers(id="slow"), b"")
     while not listener.got:
         time.sleep(0.001)
@@ -379,7 +380,7 @@ def test_an_interceptor_drops_doubles_and_delays(tmp_path: Path, plan: list[list
 
 
 def test_an_interceptor_reorders(start: Start) -> None:
-    listener, delays = Listener(), iter([0.1, 0.05, 0.0])
+    listener, delays = Listener(), iter([0.8, 0.4, 0.0])
     broker = start(subscriber(listener), interceptor=lambda _: [next(delays)])
     for id in ("first", "second", "third"):
         broker.publish(headers(id=id), b"")

@@ -388,4 +388,4 @@ def test_an_idle_server_stops_at_once() -> None:
     server.start({})
     began = time.monotonic()
     assert server.stop()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
