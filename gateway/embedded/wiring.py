@@ -103,7 +103,7 @@ class Machine:
             period=settings.sweep_seconds,
             longest_transaction=min(settings.sweep_seconds, 60.0),
         )
-        self.catalog.arm = lambda: self.clock.arm() and None
+        self.catalog.arm = self.arm
         self.catalog.wake = self.relay.wake
         self.cleaner = ThreadPoolExecutor(2, thread_name_prefix="cleaner")
         self.applications = self.make_applications()
@@ -124,8 +124,13 @@ class Machine:
         run = Run(self.store, self.records, self.launcher, self.home.minter(), self.emitter("run"))
         publish = Publish(self.store, self.records, self.emitter("publish"))
         gateway = Gateway(self.store, self.records, self.ledger, self.job_settled)
-        handlers = {"stage": stage, "run": run, "publish": publish, "gateway": gateway}
-        return {name: Receiver(name, self.keys, handler.handlers) for name, handler in handlers.items()}
+        units = {
+            "stage": stage.handlers,
+            "run": run.handlers,
+            "publish": publish.handlers,
+            "gateway": gateway.handlers,
+        }
+        return {name: Receiver(name, self.keys, handlers) for name, handlers in units.items()}
 
     def make_applications(self) -> dict[str, WSGIApplication]:
         """The web applications of this machine: the gateway's, and the endpoints that pods talk to."""
@@ -149,6 +154,10 @@ class Machine:
         return emit
 
     # what parts tell each other
+
+    def arm(self) -> None:
+        """Something is about to be committed that starts work."""
+        self.clock.arm()
 
     def pod_changed(self, job: str, attempt: int) -> None:
         """A pod has ended: whoever waits for it looks at once, instead of at the next sweep."""
