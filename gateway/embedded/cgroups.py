@@ -33,9 +33,10 @@ def candidates(mounts: str, own: str) -> list[tuple[int, str, list[Path]]]:
     groups = {names: path for _, names, path in (line.split(":", 2) for line in own.splitlines())}
     found = []
     for line in mounts.splitlines():
-        before, _, after = line.partition(" - ")
-        kind, _, options = [*after.split(" ", 2), "", ""][:3]
-        root, point = before.split(" ")[3], Path(before.split(" ")[4])
+        before, after = (part.split(" ") for part in line.partition(" - ")[::2])
+        if len(before) < 5 or len(after) < 3:
+            continue
+        root, point, kind, options = before[3], Path(before[4]), after[0], after[2]
         if kind == "cgroup2":
             found.append((2, "", _chain(point, root, groups.get("", "/"))))
         elif kind == "cgroup":

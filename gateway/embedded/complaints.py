@@ -37,7 +37,7 @@ def install(text: str, asked: str) -> str:
     if OFFLINE.search(text):
         return f"The package index cannot be reached for {asked}. Check the network, or PIP_INDEX_URL, and try again."
     if found := NONE_SUCH.search(text):
-        return _none_such(asked, found[1], found[2])
+        return _none_such(found[1], found[2])
     if CONFLICT.search(text):
         return (
             f"What {asked} depends on contradicts itself: {_error(text)} Ask for another version, or tell its author."
@@ -74,13 +74,13 @@ def _other_python(text: str) -> str:
     return ""
 
 
-def _none_such(asked: str, wanted: str, versions: str) -> str:
+def _none_such(wanted: str, versions: str) -> str:
+    wanted, _, parent = wanted.partition(" (from ")
+    because = f", which {parent.rstrip(')')} needs," if parent else ""
     known = [version for version in versions.split(", ") if version not in ("", "none")]
     if not known:
-        return f"There is no package {wanted!r} that fits this machine. Check how the name is written."
-    latest = ", ".join(known[-5:])
-    because = "" if wanted in asked else f", which {asked} needs"
-    return f"There is no version {wanted!r}{because}. The newest are {latest}."
+        return f"There is no package {wanted!r}{because} that fits this machine. Check how the name is written."
+    return f"There is no version {wanted!r}{because} to be had. The newest are {', '.join(known[-5:])}."
 
 
 def _cause(text: str) -> str:

@@ -3,7 +3,7 @@
     plugins/<name>/<version>/        the environment, read-only for plugins; `chrysalis.json` in it holds what is known
     plugins/.building-...            one that is being made, or that a crash has left behind
 
-An environment is built beside, told where it will lie, and put into its place by one rename: who looks there finds all of
+An environment is built beside, told where it will lie, and put into its place by one rename: who looks finds all of
 it or nothing, and a job that runs in an older build of the same version is not disturbed. Installing a package runs its
 build, as pip does everywhere, and so is the act of an administrator; its descriptor is asked for in the sandbox.
 """
@@ -149,9 +149,10 @@ class Environments:
 def requirement(source: str) -> str:
     """What pip is asked for: a path that is there, or a requirement. Raises Permanent if it is neither."""
     path = Path(source).expanduser()
-    if path.is_dir() or path.is_file():
+    if source.strip() and (path.is_dir() or path.is_file()):
         return str(path.absolute())
-    if source.strip().endswith(".whl") or "/" in source.split("@")[0] or not REQUIREMENT.fullmatch(source):
+    remote = "@" in source  # `name @ https://...`
+    if not REQUIREMENT.fullmatch(source) or (source.strip().endswith(".whl") and not remote):
         raise Permanent(f"There is no folder or wheel {source!r}. Give one, or a package like shexec==2.5.0.")
     return source.strip()
 

@@ -24,8 +24,8 @@ from gateway.embedded.plan import PodPlan
 
 CHUNK = 1 << 20
 GRACE = 2.0  # seconds between TERM and KILL when the deadline has come
-DISK_TICK, MEMORY_TICK = 1.0, 0.2
-OUT_OF_MEMORY, DEADLINE, DISK, STOPPED = "out-of-memory", "deadline", "disk", "stopped"
+DISK_TICK, TREE_TICK = 1.0, 0.2  # seconds; the second where a cgroup does not watch the tree for us
+OUT_OF_MEMORY, DEADLINE, DISK, PROCESSES, STOPPED = "out-of-memory", "deadline", "disk", "processes", "stopped"
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def judge(exit: Exit, plan: PodPlan) -> End | None:
         DISK: f"The plugin wrote more than it may (at most {plan.disk_bytes // MIB} MiB; a gibibyte of the disk "
         "stays free) and was ended. Free some disk space or raise the disk limit.",
     }
+    sentences[PROCESSES] = f"The plugin started more than {plan.processes} processes and was ended. Tell its author."
     if exit.cause:
         return End("fail", code, exit.cause, sentences[exit.cause], usage)
     if code is None:
@@ -171,7 +172,7 @@ class PluginRun:
         poll, ended, alarm = select.poll(), os.pidfd_open(self.pid), self.group.memory_alarm()
         for descriptor in (output, ended, self.stop, *([] if alarm is None else [alarm])):
             poll.register(descriptor, select.POLLIN)
-        tick = MEMORY_TICK if not self.group.has("memory") else DISK_TICK
+        tick = DISK_TICK if self.group.has("memory") and self.group.has("pids") else TREE_TICK
         measured = time.monotonic()
         while not self.cause:
             until = min(self.deadline, measured + tick)
@@ -198,6 +199,8 @@ class PluginRun:
     def _measure(self) -> None:
         if outfolder.size(*self.watched) > self.limit or free_bytes(self.run) < MIB:
             self.cause = DISK
+        if not self.group.has("pids") and len(list(processes.descendants(os.getpid()))) > self.plan.processes:
+            self.cause = PROCESSES  # the limit set inside does not bind the processes of root
         if not self.group.has("memory"):
             self.memory_seen = max(self.memory_seen, processes.tree_memory(os.getpid()))
             if self.plan.memory and self.memory_seen > self.plan.memory * MIB:

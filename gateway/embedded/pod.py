@@ -105,7 +105,7 @@ class Pod:
         return end
 
     def _stage_out(self, end: End) -> None:
-        """Publish what the plugin wrote, be its end good or bad. A mover that dies is started again: it goes on where it was."""
+        """Publish what the plugin wrote, be its end good or bad. A mover that dies is started again and goes on."""
         code = STOP
         for turn in range(PUBLISH_TRIES):
             code = self._mover(self.plan.stage_out)
