@@ -103,7 +103,7 @@ def test_a_protocol_with_one_rule_broken_is_caught(
 ) -> None:
     """So the walks can fail: each of these is wrong, and is found out."""
     mutant(monkeypatch)
-    for seed in range(600):
+    for seed in range(1500):
         try:
             walk(tmp_path / str(seed), seed, workers=1 + seed % 2, faults=4)
         except Violation:

@@ -115,6 +115,12 @@ class Pausing:
         return paused
 
 
+def answer() -> None:
+    """The way of an answer to a pod is a step of its own."""
+    if actor := getattr(Actor.current, "actor", None):
+        actor.pause()
+
+
 # --- a cluster whose pods a walk moves -------------------------------------------------------------------------------
 
 
@@ -207,7 +213,7 @@ class Walk:
 
     def __init__(self, store: ObjectStore, seed: int, *, workers: int, faults: int) -> None:
         self.random, self.faults, self.workers = random.Random(seed), faults, workers
-        self.wilful = self.random.random() < 0.3
+        self.wilful, self.haste = self.random.random() < 0.3, self.random.choice((1, 2, 6))
         self.world = World(store)
         self.records = self.world.records
         self.cluster = Cluster(self.is_decided)
@@ -249,7 +255,7 @@ class Walk:
     def actions(self) -> list[tuple[str, Callable[[], object]]]:
         found: list[tuple[str, Callable[[], object]]] = []
         for actor in self.actors:
-            found += [(f"{actor.name} goes on", actor.step)] * 6 + [(f"{actor.name} dies", actor.kill)]
+            found += [(f"{actor.name} goes on", actor.step)] * self.haste + [(f"{actor.name} dies", actor.kill)]
         if len(self.actors) < 3:
             found += [(f"event {n} arrives", lambda n=n: self.arrive(n)) for n in self.recent()]
         if self.row == "active" and not self.cancel and self.wilful:
@@ -364,6 +370,7 @@ class Walk:
             started = reception.admit(self.caller(pod), Admission(pod.index, pod.uid, 1, 1))["start"]
         except pods.Late:
             started = False
+        answer()
         if pod not in self.cluster.pods:
             return
         if pod.phase == PENDING and started:
@@ -386,6 +393,7 @@ class Walk:
             self.committed.setdefault(pod.attempt, {})[pod.index] = pod.end.kind
         except pods.Late:
             pass
+        answer()
         if pod.phase == UPLOADING:
             self.cluster.stop(pod)
         tell()
