@@ -31,7 +31,7 @@ def parameter(name: str, kind: str, **fields: Any) -> dict[str, Any]:
     return raw | {"action": "store", "help": "", "ui_exposed": True} | fields
 
 
-def descriptor(name: str, kind: str = "ds", **fields: Any) -> dict[str, Any]:
+def descriptor(name: str, kind: str = "ds", /, **fields: Any) -> dict[str, Any]:
     """A small, valid descriptor."""
     raw = {"name": name, "dock_image": f"example/{name}:1.0", "version": "1.0", "type": kind, "parameters": []}
     return raw | {"execshell": "python3", "selfpath": "/usr/local/bin", "selfexec": name.removeprefix("pl-")} | fields
@@ -108,7 +108,11 @@ class Stage:
         return settle(self.catalog, job, result, lines, now=self.tick())
 
     def output(self, instance: int, path: str, size: int = 7) -> Output:
-        return Output(path, output_prefix(self.job(instance), 1) + path, size, f"etag-{path}", "d" * 64)
+        return self.output_of(self.job(instance), path, size)
+
+    @staticmethod
+    def output_of(job: str, path: str, size: int = 7) -> Output:
+        return Output(path, output_prefix(job, 1) + path, size, f"etag-{path}", "d" * 64)
 
     def upload(self, path: str, user: User | None = None, key: str = "", size: int = 5) -> int:
         key = key or f"uploads/{self.tick().timestamp()}/{path.rpartition('/')[2]}"
