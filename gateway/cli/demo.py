@@ -39,8 +39,9 @@ class Finished:
     instances: tuple[Value, ...]
 
 
+@contextmanager
 def run(environment: Mapping[str, str], *, port: int) -> Iterator[Finished]:
-    """Yields once, while the server is still there."""
+    """The demo, done; its server is there until the block ends."""
     home = credentials.home(environment)
     with server(home, port=port) as client:
         for name in CHAIN:
@@ -63,9 +64,10 @@ def server(home: Path, *, port: int) -> Iterator[Client]:
         yield known
         return
     command = [sys.executable, "-m", "gateway.cli.main", "serve", "--port", str(port)]
-    (home / "logs").mkdir(parents=True, exist_ok=True)
+    (home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
     log = home / "logs" / "demo-server.log"
-    with log.open("wb") as stream:
+    log.unlink(missing_ok=True)
+    with log.open("ab") as stream:
         process = subprocess.Popen(
             command,
             env=os.environ | {"CHRYSALIS_HOME": str(home)},
@@ -76,9 +78,19 @@ def server(home: Path, *, port: int) -> Iterator[Client]:
     try:
         client = await_server(home, process, log)
         say(f"Chrysalis started at {client.credentials.url} (all its state: {home})")
+        tell_password(log)
         yield client
     finally:
         end(process)
+
+
+def tell_password(log: Path) -> None:
+    """The password that a new server tells once is for the user's eyes, not for a file."""
+    lines = log.read_text(errors="replace").splitlines()
+    os.truncate(log, 0)
+    for line in lines:
+        if "password" in line:
+            say(line)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -91,14 +103,14 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def await_server(home: Path, process: subprocess.Popen[bytes], log: Path) -> Client:
     """Raises Unreachable with the last words of a server that does not come up."""
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
         client = running(home)
         if client is not None:
             return client
         time.sleep(0.05)
     words = log.read_text(errors="replace").strip()[-800:]
-    raise Unreachable(f"The server did not start within {START_SECONDS:.0f} s; it said:\n{words}\nAll of it: {log}")
+    raise Unreachable(f"The server of the demo did not start; it said:\n{words}\nAll of it: {log}")
 
 
 def running(home: Path) -> Client | None:

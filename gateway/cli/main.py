@@ -85,14 +85,13 @@ def keep_log(folder: Path) -> None:
 @click.option("--stay/--no-stay", default=None, help="keep the server until Ctrl-C (default: on a terminal)")
 def demo_command(port: int, stay: bool | None) -> None:
     """Send a scan through two tools on this machine, and show the times."""
-    for finished in demo.run(os.environ, port=port):
-        url = finished.client.credentials.url
+    stays = stay or (stay is None and sys.stdin.isatty() and sys.stdout.isatty())
+    with demo.run(os.environ, port=port) as finished:
         click.echo(f"The report, here:      {finished.report}")
         click.echo(f"and on the server:     {finished.folder}")
-        click.echo(f"The server's address:  {url}/api/v1/")
-        if stay or (stay is None and sys.stdin.isatty() and sys.stdout.isatty()):
-            click.echo("Ctrl-C ends the demo.", err=True)
-            click.pause(info="")
+        click.echo(f"The server's address:  {finished.client.credentials.url}/api/v1/")
+        if stays:
+            click.pause("The server is yours until a key is pressed.", err=True)
     click.echo("Go on with: chrysalis serve, then chrysalis upload FOLDER and chrysalis run PLUGIN FOLDER", err=True)
 
 
