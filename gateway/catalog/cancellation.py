@@ -23,7 +23,7 @@ def ask_cancel(session: Session, instance_id: int, *, now: datetime) -> Answer:
     Asking again asks again, which is safe. Raises Absent.
     """
     question = select(INSTANCES.c.status, INSTANCES.c.job).where(INSTANCES.c.id == instance_id)
-    row = session.execute(question.with_for_update()).one_or_none()
+    row = session.execute(question.with_for_update(key_share=True)).one_or_none()
     if row is None:
         raise Absent("No PluginInstance matches the given query.")
     if states.is_final(row.status):

@@ -166,9 +166,12 @@ def starts_work(session: Session) -> None:
 
 
 def lock(session: Session, question: Select[Any]) -> None:
-    """Lock rows until the end of the transaction; a SQLite transaction has locked everything already."""
+    """Lock rows until the end of the transaction; a SQLite transaction has locked everything already.
+
+    Everywhere FOR NO KEY UPDATE: inserting a row that points at one of these does not wait, or deadlock, with it.
+    """
     if session.info["locks_rows"]:
-        session.execute(question.with_for_update()).all()
+        session.execute(question.with_for_update(key_share=True)).all()
 
 
 def tenant_of(session: Session) -> str:

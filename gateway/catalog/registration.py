@@ -98,7 +98,7 @@ def _ensure_meta(session: Session, checked: descriptors.Descriptor, now: datetim
     if made is not None:
         return int(made)
     found = session.execute(
-        select(METAS.c.id, METAS.c.type).where(METAS.c.name == checked.name).with_for_update()
+        select(METAS.c.id, METAS.c.type).where(METAS.c.name == checked.name).with_for_update(key_share=True)
     ).one()
     if found.type != checked.type:
         raise Faulty({"type": [f"{checked.name} is of type {found.type} in its other versions."]})

@@ -218,7 +218,7 @@ STILL = (
     .select_from(JOINED)
     .where(INST.c.id.in_(bindparam("chosen", expanding=True)), INST.c.status == states.CREATED)
     .order_by(INST.c.id)
-    .with_for_update(of=INST)
+    .with_for_update(of=INST, key_share=True)
 )
 GIVEN = (
     select(V.c.instance_id, Q.c.type, Q.c.flag, Q.c.action, V.c.value, Q.c.name)

@@ -41,7 +41,7 @@ FIND = (
     .add_columns(*(column.label(f"folder_{column.name}") for column in folders.PLACE))
     .select_from(INSTANCES.outerjoin(FOLDERS, FOLDERS.c.id == INSTANCES.c.output_folder_id))
     .where(INSTANCES.c.job == bindparam("name"))
-    .with_for_update(of=INSTANCES)
+    .with_for_update(of=INSTANCES, key_share=True)
 )
 BATCH = 2000
 """How many files are registered in one transaction."""

@@ -34,7 +34,7 @@ PARENT = (
     .join(FEEDS, FEEDS.c.id == INSTANCES.c.feed_id)
     .join(FOLDERS, FOLDERS.c.id == INSTANCES.c.output_folder_id)
     .where(INSTANCES.c.id == bindparam("instance"))
-    .with_for_update(of=INSTANCES)
+    .with_for_update(of=INSTANCES, key_share=True)
 )
 LIMITS: dict[str, Callable[[Any], int]] = {
     "cpu_limit": limits.cpu,

@@ -79,7 +79,7 @@ def register(session: Session, path: str, owner: User, stored: Stored, *, now: d
 
 def _replace(session: Session, folder_id: int, name: str, stored: Stored, now: datetime) -> int:
     question = select(FILES.c.id, FILES.c.key).where(FILES.c.folder_id == folder_id, FILES.c.name == name)
-    old = session.execute(question.with_for_update()).one()
+    old = session.execute(question.with_for_update(key_share=True)).one()
     change = {"key": stored.key, "size": stored.size, "etag": stored.etag, "digest": stored.digest, "created": now}
     session.execute(update(FILES).where(FILES.c.id == old.id).values(change))
     if old.key != stored.key:
