@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from typing import Any, BinaryIO
 
@@ -20,6 +21,7 @@ from functions.errors import Failure, Permanent
 from functions.objects import Audience, Body, ObjectInfo, Page
 from functions.s3_faults import failure_of, trouble
 from functions.signing import Credentials, Place, attachment, presign
+from functions.streams import Count, parts_of, read_fully
 
 CONNECT_SECONDS, READ_SECONDS, RETRIES = 5, 60, 2
 """Few tries: whoever called tries again too, with a longer breath."""
@@ -30,6 +32,7 @@ PLAIN = re.compile(r"(?!\.{1,2}(?:/|$))[\w .+,=@()~!&;:'-]+(?:/(?!\.{1,2}(?:/|$)
 """Keys that obstore names as they are."""
 TOKEN = "\0"
 """Begins a `Page.after` that is not a key but the server's word for where its next page begins."""
+MAKING = threading.Lock()
 LAST = "\U0010ffff"
 """The last character in the order of UTF-8: what follows `folder + LAST` is behind the folder."""
 
@@ -89,7 +92,7 @@ class S3Store:
             first = read_fully(body, CHUNK)
             if len(first) < CHUNK:
                 return self._put(key, first)
-            return self._put_stream(key, chain([first], parts_of(body)))
+            return self._put_stream(key, chain([first], parts_of(body, CHUNK)))
 
     def create(self, key: str, body: bytes) -> ObjectInfo | None:
         with self._translated(key):
@@ -188,7 +191,7 @@ class S3Store:
 
     def _get(self, key: str, start: int, stop: int | None) -> Body | None:
         try:
-            if PLAIN.fullmatch(self.prefix + key):
+            if PLAIN.fullmatch(self._full(key)):
                 return self._get_plain(key, start, stop)
             span = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"} if start or stop is not None else {}
             answer = self._client.get_object(**self._named(key), **span)
@@ -219,7 +222,7 @@ class S3Store:
             yield from chunks
 
     def _put(self, key: str, body: bytes, *, create: bool = False) -> ObjectInfo:
-        if PLAIN.fullmatch(self.prefix + key):
+        if PLAIN.fullmatch(self._full(key)):
             import obstore
 
             put = obstore.put(
@@ -231,7 +234,7 @@ class S3Store:
         return ObjectInfo(key, len(body), bare(answer["ETag"]), known(answer.get("VersionId")))
 
     def _put_stream(self, key: str, parts: Iterator[bytes]) -> ObjectInfo:
-        if not PLAIN.fullmatch(self.prefix + key):
+        if not PLAIN.fullmatch(self._full(key)):
             return self._put_parts(key, parts)
         import obstore
 
@@ -253,9 +256,13 @@ class S3Store:
 
     # --- names, clients ---
 
-    def _named(self, key: str) -> dict[str, str]:
+    def _full(self, key: str) -> str:
+        """The key as the server knows it."""
         key_names.check(self.prefix + key if key else "")
-        return {"Bucket": self.bucket, "Key": self.prefix + key}
+        return self.prefix + key
+
+    def _named(self, key: str) -> dict[str, str]:
+        return {"Bucket": self.bucket, "Key": self._full(key)}
 
     def _info(self, row: dict[str, Any]) -> ObjectInfo:
         return ObjectInfo(
@@ -263,46 +270,22 @@ class S3Store:
         )
 
     def _url(self, method: str, key: str, audience: Audience, seconds: int, query: dict[str, str]) -> str:
-        name = self._named(key)["Key"]
-        return presign(method, self._places[audience], name, self._credentials(), seconds=seconds, query=query)
+        return presign(
+            method, self._places[audience], self._full(key), self._credentials(), seconds=seconds, query=query
+        )
 
     def _credentials(self) -> Credentials:
         if self._static:
             return self._static
-        found = self._session.get_credentials()
+        found = session().get_credentials()
         if found is None:
             raise Permanent(f"There are no credentials for the {self.name}. Set its access key and secret key.")
         frozen = found.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token or "")
 
     @cached_property
-    def _session(self) -> Any:
-        import boto3
-
-        return boto3.session.Session()
-
-    @cached_property
     def _client(self) -> Any:
-        from botocore.config import Config
-
-        keys = {}
-        if self._static:
-            keys = {
-                "aws_access_key_id": self._static.access_key,
-                "aws_secret_access_key": self._static.secret_key,
-                "aws_session_token": self._static.token or None,
-            }
-        config = Config(
-            signature_version="s3v4",
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": RETRIES + 1},
-            max_pool_connections=64,
-            s3={"addressing_style": "path" if self.path_style else "virtual"},
-            request_checksum_calculation="when_required",  # many servers do not know the newer checksums
-            response_checksum_validation="when_required",
-        )
-        return self._session.client("s3", endpoint_url=self.endpoint, region_name=self.region, config=config, **keys)
+        return client(self.endpoint, self.region, self.path_style, self._static)
 
     @cached_property
     def _bulk(self) -> Any:
@@ -351,15 +334,37 @@ class S3Store:
             raise failure from error
 
 
-class Count:
-    """Counts bytes that pass."""
+@lru_cache(maxsize=1)
+def session() -> Any:
+    import boto3
 
-    total = 0
+    return boto3.session.Session()
 
-    def over(self, parts: Iterator[bytes]) -> Iterator[bytes]:
-        for part in parts:
-            self.total += len(part)
-            yield part
+
+@lru_cache(maxsize=64)
+def client(endpoint: str, region: str, path_style: bool, keys: Credentials | None) -> Any:
+    """boto3's client, one for all stores of a server: to make it costs as much as many requests."""
+    from botocore.config import Config
+
+    given = {}
+    if keys:
+        given = {
+            "aws_access_key_id": keys.access_key,
+            "aws_secret_access_key": keys.secret_key,
+            "aws_session_token": keys.token or None,
+        }
+    config = Config(
+        signature_version="s3v4",
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": RETRIES + 1},
+        max_pool_connections=64,
+        s3={"addressing_style": "path" if path_style else "virtual"},
+        request_checksum_calculation="when_required",  # many servers do not know the newer checksums
+        response_checksum_validation="when_required",
+    )
+    with MAKING:  # sessions are not safe for threads, clients are
+        return session().client("s3", endpoint_url=endpoint, region_name=region, config=config, **given)
 
 
 def bare(etag: str) -> str:
@@ -375,17 +380,3 @@ def is_folder(after: str, prefix: str) -> bool:
     """Is `after` one of the folders that a listing of `prefix` shows?"""
     rest = after.removeprefix(prefix)
     return after.startswith(prefix) and rest.find("/") == len(rest) - 1 >= 0
-
-
-def read_fully(body: BinaryIO, size: int) -> bytes:
-    """Up to `size` bytes; fewer only at the end, though a stream may hand out less at a time."""
-    got = []
-    while size > 0 and (chunk := body.read(size)):
-        got.append(chunk)
-        size -= len(chunk)
-    return b"".join(got)
-
-
-def parts_of(body: BinaryIO) -> Iterator[bytes]:
-    while part := read_fully(body, CHUNK):
-        yield part

