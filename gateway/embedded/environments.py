@@ -160,7 +160,7 @@ def requirement(source: str) -> str:
 def fill(folder: Path, asked: str) -> Distribution:
     """Make an environment and install into it; answers the distribution that was asked for. Raises Permanent."""
     ours = importlib.util.find_spec("pip") is not None
-    bare = ["--without-pip"] if ours else []
+    bare = ["--prompt", "plugin", *(["--without-pip"] if ours else [])]
     made = run([sys.executable, "-m", "venv", *bare, str(folder)], dict(os.environ))
     if made.returncode:
         raise Permanent(f"No virtual environment can be made here: {complaints.last_line(made.stdout + made.stderr)}")
@@ -220,12 +220,14 @@ def requested(report: Mapping[str, Any]) -> Distribution:
 def relocate(building: Path, place: Path) -> None:
     """Make an environment lie at `place`: its scripts name their interpreter there, its bytecode its sources."""
     before, after = str(building).encode(), str(place).encode()
-    for script in (building / "bin").iterdir():
+    for script in (*(building / "bin").iterdir(), building / "pyvenv.cfg"):
         if script.is_file() and not script.is_symlink():
             body = script.read_bytes()
             if before in body and b"\0" not in body:
                 script.write_bytes(body.replace(before, after))
-    (building / "report.json").unlink(missing_ok=True)
+    for passing in (building / "report.json", *building.glob("lib/*/site-packages/*.dist-info/direct_url.json")):
+        if passing.name == "report.json" or before in passing.read_bytes():  # it names the copy that pip has built from
+            passing.unlink()
     words = [str(building / "bin/python"), "-m", "compileall", "-q", "-s", str(building), "-p", str(place)]
     run([*words, str(building / "lib")], {"PATH": OUTER_PATH})  # a file of another Python's syntax is no fault
 
@@ -240,7 +242,7 @@ def check(text: str, place: Path, distribution: Distribution) -> dict[str, Any]:
         told = json.loads(text[text.index("{") :])
     except ValueError as error:
         raise Permanent(f"{distribution.name} does not tell a descriptor that can be read: {error}.") from error
-    found = {name: value for name, value in told.items() if value is not None}
+    found = {name: value for name, value in told.items() if value not in (None, "None <None>")}
     found |= {"execshell": "python", "selfpath": str(place / "bin")}
     try:
         descriptors.parse(found)

@@ -107,7 +107,7 @@ class ProcessLauncher:
         for run in sorted(self.pods.iterdir()):
             if run.name.startswith("."):
                 self._destroy(run)
-            elif not self._first(run).exists():
+            elif read_plan(run) is None or read_plan(self._first(run)) is None:
                 self._remove(run)
             else:
                 self._adopt(run)

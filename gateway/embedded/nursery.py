@@ -32,7 +32,8 @@ def main(arguments: Sequence[str]) -> None:
     for module in arguments[2:]:
         importlib.import_module(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries our pods
-    gc.freeze()  # so that a pod's first collection does not copy all of our memory
+    gc.disable()  # a pod's own work is too short for it, and a collection would copy all of our memory
+    gc.freeze()
     while select.select([server], [], [], idle)[0]:
         message = server.recv(MESSAGE)
         if not message:

@@ -100,7 +100,8 @@ def read_status(run: Path) -> Status | None:
 
 
 def write_plan(run: Path, plan: PodPlan) -> None:
-    _write(run / PLAN, asdict(plan), durable=True)
+    """Not made durable: after a power cut there are no pods, and a plan that was cut short is taken for none."""
+    _write(run / PLAN, asdict(plan), durable=False)
 
 
 def write_status(run: Path, status: Status, *, durable: bool = False) -> None:

@@ -9,6 +9,7 @@ again: it holds the lock of its folder, and whoever finds a status there knows t
 from __future__ import annotations
 
 import fcntl
+import gc
 import importlib
 import json
 import os
@@ -180,6 +181,8 @@ def _be_mover(name: str, environment: Mapping[str, str]) -> None:
     """In the child: run the function and leave by its code. What it prints goes beside the plan, for an operator."""
     code = 1
     try:
+        gc.enable()
+        processes.name_process(name.partition(":")[0].rpartition(".")[2])
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         printed = os.open("movers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

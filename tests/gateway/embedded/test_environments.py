@@ -111,7 +111,8 @@ def test_a_folder_is_installed_and_installed_anew_when_it_has_changed(
     assert run(bench, environment, "--word", " and more", job="three") == "scan and more"
     assert sorted(path.name for path in (tmp_path / "package").iterdir()) == ["pl_append.py", "pyproject.toml"]
     assert [path.name for path in shelf.root.iterdir() if path.name.startswith(".b")] == []
-    assert shelf.find("pl-append", "1.0.0") == environment
+    known = shelf.find("pl-append", "1.0.0")
+    assert known and known.folder == environment.folder and known.descriptor["parameters"][0]["default"] == "?"
 
 
 @pytest.mark.slow

@@ -353,6 +353,17 @@ def test_a_pod_that_never_began_is_begun_at_the_start(bench: Bench) -> None:
     assert end and end.kind == "ok" and len(bench.noted("staged")) == 1
 
 
+def test_a_plan_that_a_power_cut_has_shortened_is_no_job(bench: Bench) -> None:
+    plan = bench.launcher._pod_plan(bench.plan("cut", COPY))
+    bench.launcher.pods.mkdir(parents=True)
+    bench.launcher._make(bench.launcher.pods / "cut-1-0", plan)
+    (bench.launcher.pods / "cut-1-0/plan.json").write_text("")
+    bench.launcher.start()
+    assert bench.launcher.look("cut", 1) is None
+    end = bench.run("cut", COPY).end
+    assert end and end.kind == "ok"
+
+
 def test_workers_that_were_not_made_are_made_later(bench: Bench) -> None:
     plan = bench.launcher._pod_plan(bench.plan("some", COPY, limits=Limits(workers=3)))
     bench.launcher.pods.mkdir(parents=True)
