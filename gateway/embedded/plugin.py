@@ -25,7 +25,10 @@ from gateway.embedded.plan import PodPlan
 CHUNK = 1 << 20
 GRACE = 2.0  # seconds between TERM and KILL when the deadline has come
 DISK_TICK, TREE_TICK = 1.0, 0.2  # seconds; the second where a cgroup does not watch the tree for us
-OUT_OF_MEMORY, DEADLINE, DISK, PROCESSES, STOPPED = "out-of-memory", "deadline", "disk", "processes", "stopped"
+COUNTED = '{{ ulimit -u {0} || ulimit -p {0}; }} 2>/dev/null; exec "$@"'
+"""A limit of processes set by the shell inside: bash calls it -u, dash and busybox -p."""
+OUT_OF_MEMORY, DEADLINE, DISK = "out-of-memory", "deadline", "disk"
+PROCESSES, STOPPED = "processes", "stopped"
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ class PluginRun:
         )
         command = list(plan.command)
         if not self.group.has("pids"):  # counted inside, where there are no processes but the plugin's
-            command = ["/bin/sh", "-c", f'ulimit -u {plan.processes}; exec "$@"', "sh", *command]
+            command = ["/bin/sh", "-c", COUNTED.format(plan.processes), "sh", *command]
         return sandbox.arguments(plan.bwrap, rooms, command, status=told)
 
     def _become(self, words: list[str], printed: int, parent: int) -> None:

@@ -249,6 +249,12 @@ def test_a_fork_bomb_is_contained_where_no_cgroup_can_be_written(benches: Callab
     )  # by us for root, by the kernel for others
 
 
+def test_where_no_cgroup_counts_processes_the_shell_inside_does(benches: Callable[..., Bench], ground: Ground) -> None:
+    bench = benches(ground=replace(ground, parents=()), processes=40)
+    bench.run("limit", "import resource; print(resource.getrlimit(resource.RLIMIT_NPROC))")
+    assert bench.log("limit") == "(40, 40)\n"
+
+
 def test_the_deadline_ends_a_plugin_that_ignores_it(bench: Bench) -> None:
     end = bench.run("slow", STUBBORN, limits=Limits(seconds=1)).end
     assert end and (end.kind, end.reason) == ("fail", "deadline") and 1 <= end.usage.wall_seconds < 6
