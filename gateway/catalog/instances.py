@@ -23,7 +23,7 @@ class PluginInstance(Base):
 
     __tablename__ = "plugin_instances"
     __table_args__ = (
-        Index("ix_plugin_instances_queue", "status", "compute_resource_id", "owner_id", "id"),
+        Index("ix_plugin_instances_queue", "status", "slotless", "compute_resource_id", "owner_id", "id"),
         Index("ix_plugin_instances_feed_status", "feed_id", "status"),
         {"sqlite_autoincrement": True},
     )
@@ -54,6 +54,8 @@ class PluginInstance(Base):
     number_of_workers: Mapped[int] = mapped_column(Integer, default=1)
     size: Mapped[int] = mapped_column(BigInteger, default=0)
 
+    slotless: Mapped[bool] = mapped_column(default=False)
+    """It only copies rows, so it needs no slot and makes no job."""
     cancel: Mapped[bool] = mapped_column(default=False)
     """The user wants it cancelled; the job's `result` decides whether that came in time."""
     attempt: Mapped[int] = mapped_column(Integer, default=0)

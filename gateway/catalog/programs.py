@@ -14,11 +14,19 @@ from gateway.catalog.plugins import ComputeResource, Plugin, PluginComputeResour
 P, M, Q = table(Plugin), table(PluginMeta), table(PluginParameter)
 C, LINK = table(ComputeResource), table(PluginComputeResource)
 LIMITS = ("cpu_limit", "memory_limit", "gpu_limit", "number_of_workers")
+BUILTIN = "builtin"
+"""The kind of plugins that make no job: they copy rows, and need no slot."""
 KEPT = 500
 """How many plugins are kept in memory."""
 
 PROGRAM = (
-    select(P.c.id, M.c.name, M.c.type, *(P.c[f"{end}_{name}"] for name in LIMITS for end in ("min", "max")))
+    select(
+        P.c.id,
+        M.c.name,
+        M.c.type,
+        P.c.runtime_kind,
+        *(P.c[f"{end}_{name}"] for name in LIMITS for end in ("min", "max")),
+    )
     .join(M, M.c.id == P.c.meta_id)
     .where(P.c.id == bindparam("plugin"))
 )
@@ -44,11 +52,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Program:
-    """A version of a plugin. `limits`: the least and the most of each of `LIMITS`."""
+    """A version of a plugin. `slotless`: it only copies rows. `limits`: the least and the most of each of `LIMITS`."""
 
     id: int
     name: str
     type: str
+    slotless: bool
     limits: dict[str, tuple[int, int]]
     parameters: tuple[Parameter, ...]
 
@@ -78,7 +87,7 @@ def _read(session: Session, plugin_id: int) -> Program:
     row = session.execute(PROGRAM, {"plugin": plugin_id}).one_or_none()
     if row is None:
         raise Absent("No Plugin matches the given query.")
-    ends = list(row[3:])
+    ends = list(row[4:])
     limits = {name: (ends[2 * place], ends[2 * place + 1]) for place, name in enumerate(LIMITS)}
     parameters = tuple(Parameter(*one) for one in session.execute(PARAMETERS, {"plugin": plugin_id}))
-    return Program(row.id, row.name, row.type, limits, parameters)
+    return Program(row.id, row.name, row.type, row.runtime_kind == BUILTIN, limits, parameters)

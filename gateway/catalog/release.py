@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, func, or_, select, update
+from sqlalchemy import and_, bindparam, func, select, union_all, update
 from sqlalchemy.orm import Session, aliased
 
 from functions.errors import Permanent
@@ -33,7 +33,6 @@ INST, P, M, U = table(PluginInstance), table(Plugin), table(PluginMeta), table(U
 C, V, Q = table(ComputeResource), table(ParameterValue), table(PluginParameter)
 OUTPUT, INPUT = aliased(table(Folder), name="output"), aliased(table(Folder), name="input")
 PARENT = aliased(INST, name="parent")
-BUILTIN = "builtin"
 STEPS = 10_000
 """More turns of `release` than this in one transaction are a fault of ours, not work."""
 
@@ -61,15 +60,16 @@ def choose(session: Session) -> list[int]:
         slots[row.id] = row.slots
         out[row.id][row.owner_id] = row.jobs
     free = {resource: max(0, size - sum(out[resource].values())) for resource, size in slots.items()}
-    queues: dict[int | None, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    chosen = list(session.scalars(FREELY))
+    if not any(free.values()):
+        return chosen
+    queues: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     last: dict[int, int] = {}
-    for row in session.execute(CANDIDATES, {"free": max(free.values(), default=0)}):
+    for row in session.execute(CANDIDATES, {"free": max(free.values())}):
         last[row.owner_id] = row.turn
-        queues[None if row.freely else row.compute_resource_id][row.owner_id].append(row.id)
-    chosen = [instance for queue in queues.pop(None, {}).values() for instance in queue]
+        queues[row.compute_resource_id][row.owner_id].append(row.id)
     for resource, by_user in queues.items():
-        if resource is not None:
-            chosen += turns.pick(free.get(resource, 0), by_user, out=out[resource], turns=last)
+        chosen += turns.pick(free[resource], by_user, out=out[resource], turns=last)
     return chosen
 
 
@@ -82,7 +82,7 @@ def launch(session: Session, chosen: list[int], *, now: datetime) -> list[str]:
     for row in rows:
         parameters = given.get(row.id, [])
         try:
-            if row.runtime_kind == BUILTIN:
+            if row.slotless:
                 copies.run(session, row, parameters, now=now)
                 continue
             letters.append((outbox.REQUEST, row.job, body(session, row, parameters, now)))
@@ -165,39 +165,40 @@ def _move(session: Session, changes: list[dict[str, Any]], owners: list[int], no
         session.connection().execute(TURN, served)
 
 
-COUNT_OUT = (
-    select(C.c.id, C.c.slots, INST.c.owner_id, func.count(INST.c.id).label("jobs"))
-    .select_from(C.outerjoin(INST, and_(INST.c.compute_resource_id == C.c.id, one_of(INST.c.status, states.OUT))))
-    .group_by(C.c.id, C.c.slots, INST.c.owner_id)
+_OUT = (
+    select(INST.c.compute_resource_id, INST.c.owner_id, func.count().label("jobs"))
+    .where(one_of(INST.c.status, states.OUT), INST.c.slotless.is_(False))
+    .group_by(INST.c.compute_resource_id, INST.c.owner_id)
+    .subquery("busy")
+)
+COUNT_OUT = select(C.c.id, C.c.slots, _OUT.c.owner_id, func.coalesce(_OUT.c.jobs, 0).label("jobs")).select_from(
+    C.outerjoin(_OUT, _OUT.c.compute_resource_id == C.c.id)
 )
 """Every compute resource, and how many jobs each user has out on it; 0 for nobody where there are none."""
 
-_FREELY = or_(P.c.runtime_kind == BUILTIN, INST.c.compute_resource_id.is_(None))
+_CREATED = and_(INST.c.status == states.CREATED, INST.c.slotless.is_(False))
+FREELY = union_all(
+    select(INST.c.id).where(INST.c.status == states.CREATED, INST.c.slotless.is_(True)),
+    select(INST.c.id).where(_CREATED, INST.c.compute_resource_id.is_(None)),
+)
 """What needs no slot: a copy of rows, and what will fail since its compute resource is gone."""
+_PLACE = func.row_number().over(partition_by=(INST.c.compute_resource_id, INST.c.owner_id), order_by=INST.c.id)
 _QUEUE = (
-    select(
-        INST.c.id,
-        INST.c.owner_id,
-        INST.c.compute_resource_id,
-        case((_FREELY, 1), else_=0).label("freely"),
-        func.row_number()
-        .over(partition_by=(INST.c.compute_resource_id, INST.c.owner_id, _FREELY), order_by=INST.c.id)
-        .label("place"),
-    )
-    .join(P, P.c.id == INST.c.plugin_id)
-    .where(INST.c.status == states.CREATED)
+    select(INST.c.id, INST.c.owner_id, INST.c.compute_resource_id, _PLACE.label("place"))
+    .where(_CREATED, INST.c.compute_resource_id.is_not(None))
     .subquery("queue")
 )
 CANDIDATES = (
-    select(_QUEUE.c.id, _QUEUE.c.owner_id, _QUEUE.c.compute_resource_id, _QUEUE.c.freely, U.c.turn)
+    select(_QUEUE.c.id, _QUEUE.c.owner_id, _QUEUE.c.compute_resource_id, U.c.turn)
     .join(U, U.c.id == _QUEUE.c.owner_id)
-    .where(or_(_QUEUE.c.freely == 1, _QUEUE.c.place <= bindparam("free")))
+    .where(_QUEUE.c.place <= bindparam("free"))
     .order_by(_QUEUE.c.id)
 )
+"""The first of each user's queue on each compute resource: as many as could go if all slots were theirs."""
 
 DETAILS = (
     *(INST.c.id, INST.c.job, INST.c.feed_id, INST.c.owner_id, INST.c.previous_id),
-    *(INST.c.cpu_limit, INST.c.memory_limit, INST.c.gpu_limit, INST.c.number_of_workers),
+    *(INST.c.slotless, INST.c.cpu_limit, INST.c.memory_limit, INST.c.gpu_limit, INST.c.number_of_workers),
     *(M.c.name, M.c.type, P.c.version, P.c.execshell, P.c.selfpath, P.c.selfexec),
     *(P.c.dock_image, P.c.runtime_kind, P.c.runtime_place),
     *(U.c.username, U.c.email, U.c.is_superuser, C.c.max_job_exec_seconds, C.c.name.label("compute_resource")),

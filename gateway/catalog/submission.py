@@ -87,6 +87,7 @@ def submit(session: Session, user: User, order: Order, *, now: datetime) -> int:
         "previous_id": parent.id if parent else None,
         "compute_resource_id": resource.id,
         "status": state,
+        "slotless": plugin.slotless,
         "start_date": now,
         "end_date": now,
         "queued_ms": milliseconds(now) if state == states.CREATED else None,

@@ -303,6 +303,7 @@ def upgrade() -> None:
         sa.Column("gpu_limit", sa.Integer(), nullable=False),
         sa.Column("number_of_workers", sa.Integer(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("slotless", sa.Boolean(), nullable=False),
         sa.Column("cancel", sa.Boolean(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("registered", sa.Integer(), nullable=False),
@@ -359,7 +360,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_plugin_instances_plugin_id"), ["plugin_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_plugin_instances_previous_id"), ["previous_id"], unique=False)
         batch_op.create_index(
-            "ix_plugin_instances_queue", ["status", "compute_resource_id", "owner_id", "id"], unique=False
+            "ix_plugin_instances_queue", ["status", "slotless", "compute_resource_id", "owner_id", "id"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_plugin_instances_workflow_id"), ["workflow_id"], unique=False)
 
