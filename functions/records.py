@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from functions.errors import Permanent
@@ -95,7 +95,7 @@ class Output:
 def render_lines(header: Mapping[str, Any], rows: Iterable[Input | Output]) -> bytes:
     """NDJSON: the header, then a line per row."""
     lines = [json.dumps(header, separators=(",", ":"), sort_keys=True)]
-    lines += [json.dumps(asdict(row), separators=(",", ":"), ensure_ascii=False) for row in rows]
+    lines += [json.dumps(vars(row), separators=(",", ":"), ensure_ascii=False) for row in rows]
     return ("\n".join(lines) + "\n").encode()
 
 
