@@ -286,7 +286,7 @@ class DirectoryStore:
                 self._unfold(folder)
         except (FileNotFoundError, NotADirectoryError):
             if len(folder) <= len(self._root):
-                raise Permanent(f"The folder of the {self.name} has gone; bring it back, then start again.") from None
+                raise self._gone() from None
             self._make_folder(os.path.dirname(folder))
             self._make_folder(folder)
         else:
@@ -297,6 +297,8 @@ class DirectoryStore:
         from functions.name_exchange import exchange
 
         with self._locked(), suppress(FileNotFoundError, NotADirectoryError):
+            if os.path.isdir(path):  # another was quicker
+                return
             box = os.path.join(self._workshop, os.urandom(12).hex().encode())
             inner = os.path.join(path, key_names.SELF)
             os.mkdir(box, stored_file.FOLDER_MODE)
@@ -357,9 +359,14 @@ class DirectoryStore:
         try:
             yield
         except (FileNotFoundError, NotADirectoryError) as error:
+            if not os.path.isdir(self._workshop):
+                raise self._gone() from error
             raise Missing(key) from error
         except OSError as error:
             raise self._failure(error, key) from error
+
+    def _gone(self) -> Permanent:
+        return Permanent(f"The {self.name} has gone while it was in use. Bring it back, then start again.")
 
     def _failure(self, error: OSError, key: str) -> Failure:
         code = error.errno or 0
