@@ -47,7 +47,8 @@ from gateway.sweep import Sweep
 log = logging.getLogger(__name__)
 
 STAGE, PUBLISH = "/pods/stage", "/pods/publish"
-BROKER_WORKERS = 4
+BROKER_WORKERS = 8
+"""Handlers wait for disks and stores more than they compute."""
 THREADS = 4
 """Of the web server at the start; it makes more where they are needed, as many as the settings allow."""
 
