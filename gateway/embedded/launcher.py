@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import re
 import shutil
@@ -29,6 +30,8 @@ from gateway.embedded.nurse import Nurse
 from gateway.embedded.plan import LOCK, PodPlan, Status, read_plan, read_status, write_plan, write_status
 from gateway.embedded.pod import group_name
 from gateway.embedded.processes import send
+
+log = logging.getLogger(__name__)
 
 RUN = re.compile(r"(?P<job>.+)-(?P<attempt>\d+)-(?P<index>\d+)")
 BEGINS = 3  # times that a pod which dies before its first word is begun again
@@ -105,12 +108,10 @@ class ProcessLauncher:
         """Adopt the pods of an earlier server: watch the living, begin those that never began, finish deletions."""
         self.pods.mkdir(parents=True, exist_ok=True, mode=0o700)
         for run in sorted(self.pods.iterdir()):
-            if run.name.startswith("."):
-                self._destroy(run)
-            elif read_plan(run) is None or read_plan(self._first(run)) is None:
-                self._remove(run)
-            else:
-                self._adopt(run)
+            try:
+                self._resume(run)
+            except Temporary as error:  # one that does not end must not keep the server from starting
+                log.warning("%s", error, extra={"action": "pod.resume.failed"})
 
     def stop(self) -> None:
         """Stop watching. The pods go on; the next `start` adopts them."""
@@ -214,7 +215,14 @@ class ProcessLauncher:
         with contextlib.suppress(FileNotFoundError):
             write_status(run, Status("done", end=End("stuck", None, "launcher", sentence)))
 
-    def _adopt(self, run: Path) -> None:
+    def _resume(self, run: Path) -> None:
+        """Go on where an earlier server was. A folder without its own or its Job's plan is the rest of a deletion."""
+        if run.name.startswith("."):
+            self._destroy(run)
+            return
+        if read_plan(run) is None or read_plan(self._first(run)) is None:
+            self._remove(run)
+            return
         status = read_status(run)
         if status is None:
             self._begin(run)

@@ -39,27 +39,30 @@ class Nurse:
         self.process: subprocess.Popen[bytes] | None = None
         self.socket: socket.socket | None = None
         self.thread: threading.Thread | None = None
-        self.selector = selectors.DefaultSelector()
-        self.waker, self.wake = os.pipe()
 
     def start(self) -> None:
         with self.lock:
             if self.thread is None:
+                self.selector = selectors.DefaultSelector()
+                self.waker, self.wake = os.pipe()
                 self.selector.register(self.waker, selectors.EVENT_READ, "wake")
                 self.thread = threading.Thread(target=self._attend, name="nurse", daemon=True)
                 self.thread.start()
 
     def stop(self) -> None:
-        """Let go: the nursery ends, its pods live on."""
-        thread, self.thread = self.thread, None
-        if thread is not None:
-            os.write(self.wake, b"x")
-            thread.join()
+        """Let go: the nursery ends, its pods live on. It may be started again."""
+        if self.thread is None:
+            return
+        os.write(self.wake, b"x")
+        self.thread.join()
         with self.lock:
+            self.thread = None
             self._drop()
-            for descriptor in self.watched.values():
+            for descriptor in (*self.watched.values(), self.waker, self.wake):
                 os.close(descriptor)
             self.watched.clear()
+            self.asked.clear()
+            self.selector.close()
 
     def begin(self, run: Path) -> None:
         """Have a pod forked for a run directory, unless it is asked for or watched already. Raises Temporary."""

@@ -28,6 +28,7 @@ class Shelf:
 
     catalog: Catalog
     home: Home
+    unsandboxed: bool = False
 
     def prepare(self, store: Store, slots: int) -> str:
         """Make what is missing; answers the password of a user that was made now, which is told this once."""
@@ -85,7 +86,7 @@ class Shelf:
         """
         from gateway.embedded.environments import Environments  # needed only where something is installed
 
-        installed = Environments(self.home.plugins).install(source)
+        installed = Environments(self.home.plugins, unsandboxed=self.unsandboxed).install(source)
         place = str(installed.folder)
         with self.catalog.transaction() as session:
             name, version = installed.descriptor["name"], installed.descriptor["version"]

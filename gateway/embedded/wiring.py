@@ -86,7 +86,7 @@ class Machine:
             on_change=self.pod_changed,
             settings=pod_settings or PodSettings(unsandboxed=settings.unsandboxed),
         )
-        self.shelf = Shelf(self.catalog, self.home)
+        self.shelf = Shelf(self.catalog, self.home, settings.unsandboxed)
         self.receivers = self.make_receivers()
         self.relay = Relay(self.ledger, self.records, self.emitter("gateway"))
         self.sweep = Sweep(

@@ -399,6 +399,19 @@ def test_another_nursery_comes_when_one_was_killed(bench: Bench) -> None:
     assert end and end.kind == "ok"
 
 
+def test_a_launcher_that_was_stopped_may_be_started_again(bench: Bench, tmp_path: Path) -> None:
+    os.mkfifo(hold := tmp_path / "hold")
+    bench.create("held", COPY, hold=str(hold))
+    bench.until(lambda: bench.noted("published"))
+    before = list(Path("/proc/self/fd").iterdir())
+    bench.launcher.stop()
+    bench.launcher.start()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= len(before)
+    hold.write_text("go on")
+    end = bench.wait("held").end
+    assert end and end.kind == "ok"
+
+
 def test_a_nursery_that_has_nothing_to_do_ends(benches: Callable[..., Bench]) -> None:
     bench = benches(idle_seconds=0.05)
     bench.run("first", COPY)
