@@ -6,6 +6,7 @@ Rules and sentences are CUBE's (its parameter serializers), so that its clients 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from gateway.catalog import paths
 LONGEST_TEXT, LONGEST_PATHS = 600, 16_000
 TRUE = {"t", "y", "yes", "true", "on", "1"}
 FALSE = {"f", "n", "no", "false", "off", "0"}
+INTEGER = re.compile(r"([+-]?[0-9]+)(\.0*)?")
 Value = str | int | float | bool
 
 
@@ -33,16 +35,10 @@ def text(value: Any, *, longest: int = LONGEST_TEXT) -> str:
 
 
 def integer(value: Any) -> int:
-    if not isinstance(value, bool):
-        try:
-            return int(value) if isinstance(value, int) or float(value).is_integer() else _refuse_integer()
-        except (TypeError, ValueError, OverflowError):
-            pass
-    return _refuse_integer()
-
-
-def _refuse_integer() -> int:
-    raise ValueError("A valid integer is required.")
+    found = INTEGER.fullmatch(str(value).strip())
+    if isinstance(value, bool) or found is None or len(str(value)) > LONGEST_TEXT:
+        raise ValueError("A valid integer is required.")
+    return int(found[1])
 
 
 def number(value: Any) -> float:
