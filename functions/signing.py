@@ -89,12 +89,12 @@ def presign(
     signed = {"host": host, **{name.lower(): " ".join(value.split()) for name, value in (headers or {}).items()}}
     names = ";".join(sorted(signed))
     asked = {
+        **(query or {}),
         "X-Amz-Algorithm": ALGORITHM,
         "X-Amz-Credential": f"{credentials.access_key}/{scope}",
         "X-Amz-Date": moment,
         "X-Amz-Expires": str(seconds),
         "X-Amz-SignedHeaders": names,
-        **(query or {}),
     }
     if credentials.token:
         asked["X-Amz-Security-Token"] = credentials.token
