@@ -13,7 +13,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-zA-Z_-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(VENV)/.demo ## one scan through two tools on this machine, with the times (CHRYSALIS_HOME: where, default a fresh folder)
+demo: $(VENV)/.demo ## one scan through two tools on this machine, with the times
 	@$(BIN)/chrysalis demo $(ARGS)
 
 .PHONY: serve

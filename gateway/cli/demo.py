@@ -31,9 +31,10 @@ INSTALL_SECONDS = 1800.0
 
 @dataclass(frozen=True)
 class Finished:
-    """What the demo leaves behind: where the report is here and there."""
+    """What the demo leaves behind: where the report is here and there; `started`: the server is the demo's own."""
 
     client: Client
+    started: bool
     report: Path
     folder: str
     instances: tuple[Value, ...]
@@ -43,7 +44,7 @@ class Finished:
 def run(environment: Mapping[str, str], *, port: int) -> Iterator[Finished]:
     """The demo, done; its server is there until the block ends."""
     home = credentials.home(environment)
-    with server(home, port=port) as client:
+    with server(home, port=port) as (client, started):
         for name in CHAIN:
             install(client, reference(name))
         folder = send_scan(client, kit(environment), home / "demo" / "scan")
@@ -52,16 +53,16 @@ def run(environment: Mapping[str, str], *, port: int) -> Iterator[Finished]:
             last = watch.follow(client, int(instances[-1]["id"]), report=lambda status: None)
         watch.require_success(client, last)
         show(client, instances)
-        yield Finished(client, fetch(client, last, home), str(last["output_path"]), instances)
+        yield Finished(client, started, fetch(client, last, home), str(last["output_path"]), instances)
 
 
 @contextmanager
-def server(home: Path, *, port: int) -> Iterator[Client]:
-    """The server of this home: the one that runs, else one of our own until the block ends."""
+def server(home: Path, *, port: int) -> Iterator[tuple[Client, bool]]:
+    """The server of this home: the one that runs, else (True) one of our own until the block ends."""
     known = running(home)
     if known is not None:
         say(f"Chrysalis runs already at {known.credentials.url}")
-        yield known
+        yield known, False
         return
     command = [sys.executable, "-m", "gateway.cli.main", "serve", "--port", str(port)]
     (home / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,7 +80,7 @@ def server(home: Path, *, port: int) -> Iterator[Client]:
         client = await_server(home, process, log)
         say(f"Chrysalis started at {client.credentials.url} (all its state: {home})")
         tell_password(log)
-        yield client
+        yield client, True
     finally:
         end(process)
 

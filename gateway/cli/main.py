@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import sys
 from logging.handlers import RotatingFileHandler
@@ -89,8 +90,11 @@ def demo_command(port: int, stay: bool | None) -> None:
     with demo.run(os.environ, port=port) as finished:
         click.echo(f"The report, here:      {finished.report}")
         click.echo(f"and on the server:     {finished.folder}")
-        click.echo(f"The server's address:  {finished.client.credentials.url}/api/v1/")
-        if stays:
+        again = (
+            "" if stays or not finished.started else " (until now: `chrysalis serve` starts it again, with all of this)"
+        )
+        click.echo(f"The server's address:  {finished.client.credentials.url}/api/v1/{again}")
+        if stays and finished.started:
             click.pause("The server is yours until a key is pressed.", err=True)
     click.echo("Go on with: chrysalis serve, then chrysalis upload FOLDER and chrysalis run PLUGIN FOLDER", err=True)
 
@@ -127,18 +131,36 @@ def list_plugins() -> None:
 @click.argument("sources", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--to", "target", help="the folder there (default: home/YOU/uploads/NAME)")
 def upload_command(sources: tuple[Path, ...], target: str | None) -> None:
-    """Send folders or files into your tree; prints the folder they are in. Repeating it does no harm."""
+    """Send folders or files into your tree; prints the folder they are in. Repeating it does no harm.
+
+    A folder there that holds other files already is refused, unless you name it with --to.
+    """
     click.echo(send(connect(), sources, target))
 
 
 def send(client: Client, sources: tuple[Path, ...], target: str | None) -> str:
-    first = sources[0].resolve()
-    name = first.name if first.is_dir() else first.parent.name
-    folder = (target or f"home/{whoami(client)}/uploads/{name}").strip("/")
+    folder = (target or f"home/{whoami(client)}/uploads/{name_of(sources)}").strip("/")
     items = upload.plan(sources, folder)
+    if target is None:
+        refuse_strangers(client, folder, items)
     with progress.transfer("uploaded", files=len(items), size=sum(item.size for item in items)) as advance:
         upload.upload(client, items, advance=advance)
     return folder
+
+
+def name_of(sources: tuple[Path, ...]) -> str:
+    first = sources[0].resolve()
+    return first.name if first.is_dir() else first.parent.name
+
+
+def refuse_strangers(client: Client, folder: str, items: list[upload.Item]) -> None:
+    """Two scans whose folders have one name must not become one. Raises Fault."""
+    if not client.get("filebrowser/search/", path=folder)["results"]:
+        return
+    there = {f"{folder}/{file.relative}" for file in download.listing(client, folder)}
+    others = there - {item.target for item in items}
+    if others:
+        raise Fault(f"{folder} holds {len(others)} other files already: choose another folder with --to.")
 
 
 def whoami(client: Client) -> str:
@@ -189,7 +211,7 @@ def source(
                 f"{plugin['name']} needs an input: a FOLDER, or --previous with the number of a job."
             )
         return {} if previous is None else {"previous_id": previous}
-    there = folder if folder.startswith(REMOTE) else send(client, (existing(folder),), None)
+    there = folder if folder.startswith(REMOTE) else send_apart(client, existing(folder))
     if plugin["type"] == "fs":
         name = plugins.path_parameter(known)
         if name is None:
@@ -197,6 +219,11 @@ def source(
         return {name: there}
     copy = plugins.choose(client, "pl-dircopy")
     return {"previous_id": client.post(f"plugins/{copy['id']}/instances/", {"dir": there})["id"]}
+
+
+def send_apart(client: Client, place: Path) -> str:
+    """Into a folder of its own: what this job sees is this folder of the disk and nothing else."""
+    return send(client, (place,), f"home/{whoami(client)}/uploads/{name_of((place,))}-{secrets.token_hex(4)}")
 
 
 def existing(folder: str) -> Path:

@@ -53,6 +53,20 @@ def test_an_upload_that_is_repeated_changes_nothing(shell: Shell, scan: Path, tm
     assert digests(tmp_path / "back") == digests(scan)
 
 
+def test_two_scans_of_one_name_do_not_become_one(shell: Shell, scan: Path, tmp_path: Path) -> None:
+    """Neither by `upload`, which refuses, nor by `run`, which keeps each apart."""
+    other = tmp_path / "other" / scan.name
+    other.mkdir(parents=True)
+    (other / "stranger").write_bytes(b"another patient")
+    assert shell("upload", scan).returncode == 0
+    refused = shell("upload", other)
+    assert refused.returncode == 4
+    assert "holds 3 other files already: choose another folder with --to" in refused.stderr
+    job = shell("run", "pl-copy", other, "--wait").stdout.strip()
+    assert shell("download", job, tmp_path / "back").returncode == 0
+    assert digests(tmp_path / "back") == digests(other)
+
+
 def test_a_folder_of_this_disk_is_sent_and_run(shell: Shell, scan: Path, tmp_path: Path) -> None:
     job = shell("run", "pl-copy@1.0.0", scan, "--title", "mine").stdout.strip()
     assert shell("watch", job).returncode == 0
