@@ -6,11 +6,10 @@ from flask import Response
 
 from gateway.api import downloads, userfiles
 from gateway.api.calls import Call
-from gateway.api.resources import Answer, Resource, load, refuse, shows
+from gateway.api.resources import Resource, load, shows
 from gateway.api.shapes import Shape, ToFile
 from gateway.catalog.lists import tree as catalog
 from gateway.catalog.tree import File
-from gateway.policy import owns
 
 SHAPE = Shape("ChrisFile", "file", userfiles.FIELDS, {"file_resource": ToFile("file-bytes"), **userfiles.LINKS})
 
@@ -23,19 +22,12 @@ def download(call: Call) -> Response:
     return downloads.send(call, load(call, SHAPE, catalog.find_file, may_read))
 
 
-def remove(call: Call) -> Answer:
-    file = load(call, SHAPE, catalog.find_file, may_read)
-    if not owns(call.reader, file.owner_id):
-        refuse(call)
-    return userfiles.remove(call)
-
-
 RESOURCES = (
     Resource(
         "file",
         "filebrowser/files/{}/",
         get=shows(SHAPE, catalog.find_file, may_read, template=("public", "new_file_path")),
-        delete=remove,
+        delete=userfiles.remove,
     ),
     Resource("file-bytes", "filebrowser/files/{}/{}", get=download, as_text=True),
 )
