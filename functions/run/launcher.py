@@ -1,6 +1,7 @@
 """The Launcher port: the few things that `run` asks of whatever runs pods.
 
-A Kubernetes launcher stands behind it on a cluster, a process launcher on one machine. Errors are Permanent or Temporary.
+A Kubernetes launcher stands behind it on a cluster, a process launcher on one machine. Errors are Permanent or
+Temporary.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A whole machine for tests: the real server with plugins that are a few lines of shell, spoken to by REST alone.
 
-In this process (so that a test can bend the network between its parts), or in one of its own (so that it can be killed).
+In this process, so that a test can bend the network between its parts, or in one of its own, so that it can be killed.
 """
 
 from __future__ import annotations

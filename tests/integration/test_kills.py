@@ -1,4 +1,4 @@
-"""The whole server is killed with -9 again and again, with all that runs under it or without: no job is lost or doubled.
+"""The server is killed with -9 again and again, with all that runs under it or without: no job is lost or doubled.
 
 Pods are processes of their own, as a kubelet's are: they outlive the server, which adopts them when it is back. Where
 the pods are killed too (a machine that lost power), their attempts are lost, and the jobs are tried again.
@@ -63,15 +63,14 @@ def ward(settings: Settings, tmp_path: Path) -> Ward:
 def submit_all(ward: Ward, tmp_path: Path) -> list[int]:
     """Jobs of half a second to several, so that some are in every phase at any moment."""
     user = ward.user()
-    luck, numbers, feeds = random.Random(3), [], []
+    luck, feeds = random.Random(3), []
     for seconds in ("0.5", "2", "5"):
         folder = tmp_path / f"scan-{seconds}"
         folder.mkdir()
         (folder / "seconds").write_text(seconds)
         feeds.append(user.start_feed(folder, folder.name))
     plugin = user.plugin("pl-shell")
-    numbers = [user.submit(plugin, previous_id=luck.choice(feeds)) for _ in range(JOBS)]
-    return numbers
+    return [user.submit(plugin, previous_id=luck.choice(feeds)) for _ in range(JOBS)]
 
 
 def check(ward: Ward, numbers: list[int], seconds: float = 300) -> tuple[Counter[str], Counter[int]]:
@@ -142,7 +141,7 @@ def kill_pods(home: Path) -> None:
 
 def works_for(process: Path, home: str) -> bool:
     try:
-        open_files = [os.readlink(link) for link in (process / "fd").iterdir()]
-        return any(name.startswith(home) for name in [*open_files, os.readlink(process / "cwd")])
+        open_files = [str(link.readlink()) for link in (process / "fd").iterdir()]
+        return any(name.startswith(home) for name in [*open_files, str((process / "cwd").readlink())])
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""A real S3 server that fails, and movers that are killed: a machine with the real movers loses nothing and stays calm."""
+"""A real S3 server fails and movers are killed: a machine with the real movers loses nothing and stays calm."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def movers(mover: str, home: Path) -> list[tuple[int, str]]:
     for process in Path("/proc").iterdir():
         try:
             if process.name.isdigit() and (process / "comm").read_text().strip() == mover:
-                place = Path(os.readlink(process / "cwd"))
+                place = (process / "cwd").readlink()
                 if place.parent == home / "pods":
                     found.append((int(process.name), place.name.rsplit("-", 2)[0]))
         except OSError:

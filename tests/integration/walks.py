@@ -8,15 +8,14 @@ the invariants are checked; at the end all events are lost, and the sweep alone 
 from __future__ import annotations
 
 import random
-import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from functions import pods
 from functions.events import parse
 from functions.host import Receiver
-from functions.jobs import FAILED, FINISHED, RETRY, End, JobPlan, Sight
+from functions.jobs import FAILED, FINISHED, RETRY, End
 from functions.objects import ObjectStore
 from functions.payloads import (
     CancelRequested,
@@ -32,10 +31,10 @@ from functions.publish.pods import Delivery
 from functions.records import RESULT, manifest_key, outputs_name, place, started_name, terminated_name
 from functions.stage.pods import Admission, Reception, Shelf
 from gateway.sweep import Sweep, Unfinished
-from tests.functions.world import KEYS, Crash, World
+from tests.functions.world import KEYS, World
+from tests.integration.actors import Actor, Pausing, answer
+from tests.integration.pods import GONE, LIVE, LOST, OVER, PENDING, QUEUED, RUNNING, STUCK, UPLOADING, Cluster, Pod
 
-QUEUED, PENDING, STUCK, RUNNING, UPLOADING, OVER = "queued", "pending", "stuck", "running", "uploading", "over"
-LIVE, LOST, GONE = "live", "lost", "gone"
 JOB = "7-abc"
 
 
@@ -46,166 +45,6 @@ class Violation(AssertionError):
 def require(condition: object, sentence: str) -> None:
     if not condition:
         raise Violation(sentence)
-
-
-# --- handlers that pause before every call -------------------------------------------------------------------------
-
-
-class Actor:
-    """One run of a handler in its own thread; it pauses before each call to the outside."""
-
-    current = threading.local()
-
-    def __init__(self, name: str, act: Callable[[], object]) -> None:
-        self.name, self.act = name, act
-        self.go, self.paused = threading.Semaphore(0), threading.Semaphore(0)
-        self.dying = self.done = False
-        self.fault: BaseException | None = None
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-        self.paused.acquire()
-
-    def run(self) -> None:
-        Actor.current.actor = self
-        try:
-            self.act()
-        except Crash:
-            pass
-        except BaseException as error:
-            self.fault = error
-        self.done = True
-        self.paused.release()
-
-    def pause(self) -> None:
-        self.paused.release()
-        self.go.acquire()
-        if self.dying:
-            raise Crash
-
-    def step(self) -> None:
-        self.go.release()
-        self.paused.acquire()
-        if self.fault:
-            raise self.fault
-
-    def kill(self) -> None:
-        self.dying = True
-        self.step()
-
-
-class Pausing:
-    """A part of the outside before whose calls an actor pauses."""
-
-    def __init__(self, part: Any) -> None:
-        self.part = part
-
-    def __getattr__(self, name: str) -> Any:
-        member = getattr(self.part, name)
-        return self.wrap(member) if callable(member) else member
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.wrap(self.part)(*args, **kwargs)
-
-    def wrap(self, call: Any) -> Any:
-        def paused(*args: Any, **kwargs: Any) -> Any:
-            if actor := getattr(Actor.current, "actor", None):
-                actor.pause()
-            return call(*args, **kwargs)
-
-        return paused
-
-
-def answer() -> None:
-    """The way of an answer to a pod is a step of its own."""
-    if actor := getattr(Actor.current, "actor", None):
-        actor.pause()
-
-
-# --- a cluster whose pods a walk moves -------------------------------------------------------------------------------
-
-
-@dataclass
-class Pod:
-    job: str
-    attempt: int
-    index: int
-    uid: str
-    late: bool
-    phase: str = QUEUED
-    end: End | None = None
-    reported: bool = False
-    view: str = LIVE
-    asking: bool = False
-
-    @property
-    def active(self) -> bool:
-        return self.view != GONE and self.phase != OVER
-
-
-@dataclass
-class Cluster:
-    """A launcher as in the model: deletion forgets pods at once, their nodes only later."""
-
-    decided: Callable[[str, int], bool]
-    there: dict[tuple[str, int], int] = field(default_factory=dict)
-    pods: list[Pod] = field(default_factory=list)
-    uids: int = 0
-
-    def create(self, plan: JobPlan) -> None:
-        if (plan.job, plan.attempt) not in self.there:
-            self.there[plan.job, plan.attempt] = plan.request.limits.workers
-            for index in range(plan.request.limits.workers):
-                self.add(plan.job, plan.attempt, index)
-
-    def add(self, job: str, attempt: int, index: int) -> None:
-        self.uids += 1
-        self.pods.append(Pod(job, attempt, index, f"u{self.uids}", self.decided(job, attempt)))
-
-    def look(self, job: str, attempt: int) -> tuple[Sight, ...] | None:
-        workers = self.there.get((job, attempt))
-        if workers is None:
-            return None
-        shown = {pod.index: sight(pod) for pod in self.of(job, attempt) if pod.view != GONE}
-        return tuple(shown.get(index, Sight()) for index in range(workers))
-
-    def of(self, job: str, attempt: int) -> list[Pod]:
-        return [pod for pod in self.pods if (pod.job, pod.attempt) == (job, attempt)]
-
-    def delete(self, job: str, attempt: int | None = None) -> None:
-        for at in [at for at in self.there if at[0] == job and attempt in (None, at[1])]:
-            del self.there[at]
-            for pod in self.of(*at):
-                if pod.phase in (PENDING, RUNNING, UPLOADING):
-                    pod.view, pod.reported = GONE, False
-                else:
-                    self.pods.remove(pod)
-
-    def log(self, job: str, attempt: int, index: int) -> bytes:
-        return b""
-
-    def jobs(self) -> Iterable[tuple[str, int]]:
-        return list(self.there)
-
-    def stop(self, pod: Pod) -> None:
-        """Every container of a pod has ended; the API still shows it if it had something to show."""
-        if pod not in self.pods:
-            return
-        reported = pod.reported or (pod.view == LIVE and pod.end is not None)
-        if pod.view == GONE or (pod.view == LOST and not reported):
-            self.pods.remove(pod)
-        else:
-            pod.phase, pod.view, pod.reported = OVER, LIVE, reported
-
-
-def sight(pod: Pod) -> Sight:
-    if pod.phase == STUCK:
-        return Sight(False, End("stuck", reason="stuck", sentence="No node."))
-    if pod.phase == QUEUED:
-        return Sight(True)
-    return Sight(pod.view == LIVE and pod.phase != OVER, pod.end if pod.reported else None)
-
-
-# --- the walk ----------------------------------------------------------------------------------------------------------
 
 
 class Walk:
@@ -392,7 +231,7 @@ class Walk:
             assert pod.end is not None
             self.committed.setdefault(pod.attempt, {})[pod.index] = pod.end.kind
         except pods.Late:
-            pass
+            pass  # the pod is told to stop
         answer()
         if pod.phase == UPLOADING:
             self.cluster.stop(pod)
@@ -437,7 +276,9 @@ class Walk:
         if verdict == FINISHED:
             require(len(result["manifests"]) == self.workers, "finished, but not all outputs are in")
             require(self.ended.get(attempt, set()) == set(range(self.workers)), "finished without an end")
-        require(not self.records.list(JOB).has(f"{attempt + 1}/inputs"), "the result names an attempt that was given up")
+        require(
+            not self.records.list(JOB).has(f"{attempt + 1}/inputs"), "the result names an attempt that was given up"
+        )
         if verdict == FAILED and attempt not in self.hurt:
             kinds = self.committed.get(attempt, {})
             good = len(kinds) == self.workers and set(kinds.values()) == {"ok"}
@@ -459,7 +300,9 @@ class Walk:
             actor.kill()
         self.actors = []
         self.faults = 0
-        sweep = Sweep(self, self.records, self.cluster, self.world.emitter("gateway"), self.receivers, drain=lambda: True)
+        sweep = Sweep(
+            self, self.records, self.cluster, self.world.emitter("gateway"), self.receivers, drain=lambda: True
+        )
         for _ in range(40):
             self.trace.append("a round of the sweep")
             sweep.round(self)
