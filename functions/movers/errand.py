@@ -86,7 +86,7 @@ class Errand:
 
 
 def conclude(environ: Mapping[str, str], run: Callable[[], dict[str, Any]]) -> int:
-    """Run a mover's work and answer its exit code; what there is to say goes to $CHRYSALIS_TERMINATION and stderr."""
+    """Run a mover's work and answer its exit code; what there is to say goes to $CHRYSALIS_TERMINATION."""
     try:
         report, code = run(), DONE
     except Stopped as stopped:
@@ -104,14 +104,17 @@ def conclude(environ: Mapping[str, str], run: Callable[[], dict[str, Any]]) -> i
 
 
 def leave(place: str, report: dict[str, Any]) -> None:
-    """Write a report where whoever watches the pod will read it. It is no reason to fail if that cannot be done."""
+    """Write a report where whoever watches the pod will read it. It is no reason to fail if that cannot be done.
+
+    It goes to stderr only if there is no such place: a report may name files, and logs are not for patients' data.
+    """
     if sentence := report.get("sentence"):
         report = report | {"sentence": sentence[:LONGEST_SENTENCE]}
     text = json.dumps(report)
     with suppress(OSError):
-        sys.stderr.write(f"{text}\n")
-    if place:
-        with suppress(OSError):
-            with open(f"{place}.new", "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(f"{place}.new", place)
+        if not place:
+            sys.stderr.write(f"{text}\n")
+            return
+        with open(f"{place}.new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(f"{place}.new", place)

@@ -6,6 +6,7 @@ the batch in flight. So memory stays flat, and as many files of the harvest are 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -29,6 +30,7 @@ class Ledger:
         self.manifest = os.path.join(folder, "manifest.ndjson")
         self.diary = os.path.join(folder, "journal.ndjson")
         self.lines = os.open(self.manifest, FLAGS | os.O_CREAT, 0o600)
+        fcntl.flock(self.lines, fcntl.LOCK_EX)  # an uploader whose supervisor was killed may need a moment to die
         self.journal = -1
         with suppress(FileNotFoundError):  # it comes to be with its first note: a small job has none
             self.journal = os.open(self.diary, FLAGS)

@@ -15,6 +15,7 @@ from typing import BinaryIO, cast
 LONGEST_LINE, MOST_HEADERS = 65536, 200
 BUFFER = 65536
 SMALL_BODY = 1024 * 1024
+EARLY_SECONDS = 5.0
 HEX = re.compile(rb"[0-9a-fA-F]{1,15}")
 
 
@@ -68,7 +69,7 @@ def split_authority(authority: str) -> tuple[str, int]:
 class Response:
     """The head of an answer, and its body while the connection lives."""
 
-    def __init__(self, stream: BinaryIO, status: int, headers: Mapping[str, str], *, bodiless: bool) -> None:
+    def __init__(self, stream: BinaryIO, status: int, headers: dict[str, str], *, bodiless: bool) -> None:
         self.stream, self.status, self.headers = stream, status, headers
         self.chunked = not bodiless and "chunked" in headers.get("transfer-encoding", "").lower()
         self.length = 0 if bodiless else None if self.chunked else read_length(headers)
@@ -139,7 +140,6 @@ class Connection:
     """A connection to one origin. `seconds` is how long it may be silent before it counts as broken."""
 
     def __init__(self, target: Target, seconds: float) -> None:
-        self.used = False
         try:
             self.socket = socket.create_connection((target.host, target.port), timeout=min(seconds, 10))
             self.socket.settimeout(seconds)
@@ -175,9 +175,20 @@ class Connection:
             if pour:
                 pour(self.socket)
         except OSError as error:
-            raise Broken(f"The connection broke while sending: {error}.") from error
-        self.used = True
+            return self.read_early(error)
         return self.read_head()
+
+    def read_early(self, error: OSError) -> Response:
+        """A server that refuses a long body answers and closes before it was sent: the answer says why."""
+        try:
+            self.socket.settimeout(EARLY_SECONDS)
+            response = self.read_head()
+        except (Broken, OSError):
+            raise Broken(f"The connection broke while sending: {error}.") from error
+        if response.status < 400:
+            raise Broken(f"The connection broke while sending: {error}.") from error
+        response.headers["connection"] = "close"
+        return response
 
     def read_head(self) -> Response:
         try:

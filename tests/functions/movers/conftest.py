@@ -7,7 +7,13 @@ import pytest
 
 from functions.objects_directory import DirectoryStore
 from tests.functions.movers.distant import DistantStore, distant
-from tests.functions.movers.world import World, serving
+from tests.functions.movers.world import HOSTS, World, serving
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hosts() -> Iterator[None]:
+    yield
+    HOSTS.stop()
 
 
 @pytest.fixture

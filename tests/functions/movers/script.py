@@ -41,9 +41,13 @@ def reply(status: int, body: bytes = b"", *, keep: int | None = None, **headers:
 
 @dataclass
 class ScriptedServer:
-    """Answers each request by `script`; keeps what was asked, and how many connections there were."""
+    """Answers each request by `script`; keeps what was asked, and how many connections there were.
+
+    Without `bodies` it answers as soon as it has the head.
+    """
 
     script: Script
+    bodies: bool = True
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
 
@@ -75,7 +79,8 @@ class ScriptedServer:
                 while header := stream.readline().decode("latin-1").strip():
                     name, _, value = header.partition(":")
                     headers[name.lower()] = value.strip()
-                asked = Asked(line, headers, stream.read(int(headers.get("content-length", 0))))
+                length = int(headers.get("content-length", 0)) if self.bodies else 0
+                asked = Asked(line, headers, stream.read(length))
                 self.asked.append(asked)
                 answer = self.script(asked)
                 connection.sendall(answer.raw)

@@ -220,6 +220,33 @@ def test_urls_that_expire_are_asked_for_again(ready: World, store: DistantStore)
     assert ready.body("large") == LARGE
 
 
+def test_a_refusal_that_comes_before_the_body_was_sent_is_heard(ready: World, store: DistantStore) -> None:
+    from tests.functions.movers.script import ScriptedServer
+
+    ready.write("a", LARGE[: 4 * 1024 * 1024])
+    refused: list[str] = []
+
+    def hurry(asked: Asked) -> Reply:
+        refused.append(asked.line)
+        return reply(403, b"<Code>AccessDenied</Code>", keep=1000)
+
+    with ScriptedServer(hurry, bodies=False) as hasty:
+        good, store.url = store.url, hasty.url
+        real_sign = store.sign
+
+        def sign(key: str, **query: object) -> str:
+            url = real_sign(key, **query)
+            if refused:
+                store.url = good
+                return url.replace(hasty.url, good)
+            return url
+
+        store.sign = sign  # type: ignore[method-assign]
+        assert stage_out.main(ready.environ()) == 0
+    assert len(refused) == 1
+    assert ready.body("a") == LARGE[: 4 * 1024 * 1024]
+
+
 def test_urls_that_are_never_good_are_a_temporary_fault_that_says_so(ready: World, store: DistantStore) -> None:
     ready.write("a")
     store.oldest = 10**9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -188,9 +189,46 @@ def small_disk(folder: Path) -> list[str]:
     return [bubblewrap, "--dev-bind", "/", "/", "--size", "1000000", "--tmpfs", str(folder)]
 
 
+class Hosts:
+    """One HTTP server for all worlds of a test run, since it takes long to stop; each world has a folder of its own."""
+
+    def __init__(self) -> None:
+        self.apps: dict[str, Any] = {}
+        self.counter = itertools.count()
+        self.lock = threading.Lock()
+        self.url = ""
+        self.server: Any = None
+
+    def __call__(self, environ: dict[str, Any], start: Any) -> Any:
+        _, name, rest = environ["PATH_INFO"].split("/", 2)
+        environ["PATH_INFO"], environ["SCRIPT_NAME"] = f"/{rest}", f"/{name}"
+        return self.apps[name](environ, start)
+
+    def mount(self, app: Any) -> str:
+        """The URL under which the application is reached from now on."""
+        with self.lock:
+            if not self.url:
+                self.server = Server(("127.0.0.1", 0), self, numthreads=16)
+                self.server.prepare()
+                threading.Thread(target=self.server.serve, daemon=True).start()
+                self.url = f"http://127.0.0.1:{self.server.bind_addr[1]}"
+        name = f"world-{next(self.counter)}"
+        self.apps[name] = app
+        return f"{self.url}/{name}"
+
+    def stop(self) -> None:
+        """End the server's threads: the process would wait for them."""
+        if self.server:
+            self.server.stop()
+            self.url = ""
+
+
+HOSTS = Hosts()
+
+
 @contextmanager
 def serving(world: World) -> Iterator[World]:
-    """The endpoints on a port of the kernel's choice."""
+    """The endpoints behind a real HTTP server, on a port of the kernel's choice."""
     keys = MINTER.public()
     apps = {
         "/pods/stage": create_stage(world.store, world.records, keys, world.told, seconds=world.seconds),
@@ -202,13 +240,8 @@ def serving(world: World) -> Iterator[World]:
         world.requests.append(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
         return dispatch(environ, start)
 
-    server = Server(("127.0.0.1", 0), count, numthreads=16)
-    server.prepare()
-    thread = threading.Thread(target=server.serve, daemon=True)
-    thread.start()
+    world.url = HOSTS.mount(count)
     try:
-        world.url = f"http://127.0.0.1:{server.bind_addr[1]}"
         yield world
     finally:
-        server.stop()
-        thread.join()
+        del HOSTS.apps[world.url.rpartition("/")[2]]
