@@ -26,8 +26,8 @@ LONGEST_NAME = 250
 """Bytes; Linux allows 255, and MORE has to fit too."""
 
 UNFIT = re.compile(r"[%\x00-\x1f\x7f]")
-UNFIT_BYTE = re.compile(rb"[\x00-\x1f\x7f]")
-ESCAPES = re.compile(rb"%[0-9A-F]{2}")
+USUAL = re.compile(rb"[ !-$&-~]{1,%d}" % LONGEST_NAME)
+"""Names of ASCII that stand for themselves: a shortcut, since listings ask it of every file."""
 
 
 def check(key: str) -> bytes:
@@ -78,6 +78,8 @@ def cut(piece: str) -> list[bytes]:
 
 def piece_of(name: bytes) -> bytes | None:
     """The piece of a key that a file name stands for (without MORE); None if no key has such a file: it is not ours."""
+    if USUAL.fullmatch(name) and name not in (b".", b".."):
+        return name
     if name == EMPTY:
         return b""
     raw = unquote_to_bytes(name) if b"%" in name else name

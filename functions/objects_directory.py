@@ -278,7 +278,11 @@ class DirectoryStore:
         raise Temporary(f"The folder of {path.decode(errors='replace')} is removed again and again; try again later.")
 
     def _make_folder(self, folder: bytes) -> None:
-        """Make a folder and those above it. A file in its place becomes an object that lies in it."""
+        """Make a folder and those above it. A file in its place becomes an object that lies in it.
+
+        It is not put on the disk here: a journal (ext4, XFS, Btrfs) keeps the order, so that the sync of what is put into
+        it keeps it too, and a sync costs milliseconds.
+        """
         try:
             os.mkdir(folder, stored_file.FOLDER_MODE)
         except FileExistsError:
@@ -289,8 +293,6 @@ class DirectoryStore:
                 raise self._gone() from None
             self._make_folder(os.path.dirname(folder))
             self._make_folder(folder)
-        else:
-            self._sync_folder(os.path.dirname(folder))
 
     def _unfold(self, path: bytes) -> None:
         """Turn the file of an object into a folder that holds it, in one step."""

@@ -32,6 +32,7 @@ keys = st.text(
     lambda key: not key.startswith("/")  # botocore drops such a slash: see test_a_key_that_begins_with_a_slash
 )
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+unsigned = words.filter(lambda name: not name.startswith("X-Amz-"))
 printable = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
 
 
@@ -113,7 +114,7 @@ class TestAgainstBotocore:
         assert_same("GET", "get_object", place, who, key, parameters, **named)
 
     @settings(max_examples=EXAMPLES, deadline=None)
-    @given(places(), credentials(), keys, st.dictionaries(words, words, max_size=4))
+    @given(places(), credentials(), keys, st.dictionaries(unsigned, words, max_size=4))
     def test_any_query(self, place: Place, who: Credentials, key: str, query: dict[str, str]) -> None:
         """Beneath the operations: names of which one begins with the other are sorted alike."""
         bare = meaning(presign("GET", place, key, who, seconds=600, now=NOW))
