@@ -102,6 +102,26 @@ def test_a_lost_pod_leads_to_a_second_attempt_and_a_late_commit_finds_the_door_s
     assert world.records.read(JOB, outputs_name(1, 0))["closed"]
 
 
+def test_a_commit_that_comes_while_its_attempt_is_judged_is_not_run_again(world: World) -> None:
+    """The records are read, the pod is lost, and then its manifest comes: closing the door finds it, and it counts."""
+    world.request(JOB)
+    world.run()
+    world.start(JOB, 1)
+    look = world.pods.look
+
+    def look_and_lose(job: str, attempt: int) -> tuple[Sight, ...] | None:
+        world.pods.look = look  # type: ignore[method-assign]
+        assert world.commit(JOB, 1)
+        world.pods.there[JOB, 1] = [Sight(alive=False)]
+        return look(job, attempt)
+
+    world.pods.look = look_and_lose  # type: ignore[method-assign]
+    world.deliver(world.sent[1])
+    world.run()
+    assert world.result(JOB)["reason"] == "exit-unknown"
+    assert world.pods.made == [(JOB, 1)]
+
+
 def test_three_lost_pods_fail_the_job_with_the_reason(world: World) -> None:
     world.request(JOB)
     world.run()
