@@ -280,8 +280,8 @@ class DirectoryStore:
     def _make_folder(self, folder: bytes) -> None:
         """Make a folder and those above it. A file in its place becomes an object that lies in it.
 
-        It is not put on the disk here: a journal (ext4, XFS, Btrfs) keeps the order, so that the sync of what is put into
-        it keeps it too, and a sync costs milliseconds.
+        It is not put on the disk here: a journal (ext4, XFS, Btrfs) keeps the order, so the sync of what is put into it
+        keeps it too; and a sync costs milliseconds.
         """
         try:
             os.mkdir(folder, stored_file.FOLDER_MODE)
