@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from functions.payloads import TABLE, EventType, describe
-from functions.schemas import FOLDER, place, render
+from functions.schemas import FOLDER, PAGE, place, render, render_page
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
@@ -17,3 +17,7 @@ def test_the_schema_is_current_and_valid(row: EventType) -> None:
 
 def test_no_schema_is_left_of_a_type_that_is_gone() -> None:
     assert {path.stem for path in FOLDER.iterdir()} == {row.name for row in TABLE}
+
+
+def test_the_page_about_events_is_current() -> None:
+    assert PAGE.read_text() == render_page(), "run: python -m functions.schemas"
