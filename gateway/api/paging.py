@@ -40,4 +40,5 @@ def _positive(text: str, default: int) -> int:
         value = int(text)
     except ValueError:
         return default
-    return value if 0 < value < 2**63 else default
+    # Databases count rows of a window in 32 bits; nobody has more.
+    return min(value, 2**31 - 1) if value > 0 else default

@@ -36,7 +36,8 @@ def with_slashes(text: str) -> ColumnElement[bool]:
     """The path has so many slashes; with `u` behind the number: and is the first of its folder."""
     alone = text[-1:] in "uU"
     number = text[:-1] if alone else text
-    right = func.length(PATH) - func.length(func.replace(PATH, "/", "")) == (int(number) if number.isdigit() else -1)
+    wanted = int(number) if number.isascii() and number.isdecimal() and len(number) < 5 else -1
+    right = func.length(PATH) - func.length(func.replace(PATH, "/", "")) == wanted
     if not alone:
         return right
     return and_(right, File.id.in_(select(func.min(File.id)).group_by(File.folder_id)))

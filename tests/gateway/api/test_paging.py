@@ -14,7 +14,7 @@ from gateway.catalog.lists.rows import Window
 BASE = "http://x/api/v1/plugins/"
 
 
-@pytest.mark.parametrize("text", ["0", "-3", "many", "", "1.5", "9" * 40])
+@pytest.mark.parametrize("text", ["0", "-3", "many", "", "1.5", "9" * 5000])
 def test_a_limit_without_sense_is_the_default(text: str) -> None:
     assert read_page([("limit", text)]) == Window(10, 0)
     assert read_page([("offset", text)]).offset == 0
