@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 5
+# Without PYTHONWARNINGS an editable build warns of folders named like its packages: they are its packages.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 5
 
 -include cluster.mk
 
@@ -62,9 +63,11 @@ $(BIN)/python:
 	  || { rm -rf $(VENV); echo "No virtual environments here: apt-get install python3-venv, then make again."; exit 1; }
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
-	$(PIP) --editable ".[demo]"
+	@echo "installing into $(VENV) ..."
+	@$(PIP) --editable ".[demo]"
 	@touch $@
 
 $(VENV)/.tools: pyproject.toml | $(BIN)/python
-	$(PIP) --editable ".[demo,s3,test]"
+	@echo "installing into $(VENV) ..."
+	@$(PIP) --editable ".[demo,s3,test]"
 	@touch $@ $(VENV)/.demo
