@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,23 +30,29 @@ def proxy(seaweed: SeaweedFS) -> Iterator[FaultProxy]:
         yield proxy
 
 
+@pytest.fixture(scope="module")
+def bucket(seaweed: SeaweedFS) -> str:
+    """One for all: SeaweedFS sets several volumes apart for each bucket."""
+    return seaweed.new_bucket()
+
+
 @pytest.fixture
-def real(seaweed: SeaweedFS, proxy: FaultProxy, tmp_path: Path) -> Iterator[World]:
-    with serving(make_world(seaweed, proxy.endpoint, tmp_path)) as world:
+def real(seaweed: SeaweedFS, bucket: str, proxy: FaultProxy, tmp_path: Path) -> Iterator[World]:
+    with serving(make_world(seaweed, bucket, proxy.endpoint, tmp_path)) as world:
         yield world
 
 
 @pytest.fixture
-def direct(seaweed: SeaweedFS, tmp_path: Path) -> Iterator[World]:
+def direct(seaweed: SeaweedFS, bucket: str, tmp_path: Path) -> Iterator[World]:
     """A job whose pods reach the store itself."""
-    with serving(make_world(seaweed, seaweed.endpoint, tmp_path)) as world:
+    with serving(make_world(seaweed, bucket, seaweed.endpoint, tmp_path)) as world:
         yield world
 
 
-def make_world(seaweed: SeaweedFS, pod_endpoint: str, folder: Path) -> World:
+def make_world(seaweed: SeaweedFS, bucket: str, pod_endpoint: str, folder: Path) -> World:
     keys = {"access_key": seaweed.access_key, "secret_key": seaweed.secret_key}
-    bucket = seaweed.new_bucket()
-    store = S3Store(bucket=bucket, endpoint=seaweed.endpoint, pod_endpoint=pod_endpoint, prefix="lab", **keys)
+    prefix = f"lab-{uuid.uuid4()}"
+    store = S3Store(bucket=bucket, endpoint=seaweed.endpoint, pod_endpoint=pod_endpoint, prefix=prefix, **keys)
     return World(store, folder / "pod")
 
 
@@ -97,8 +104,10 @@ def test_a_large_file_goes_out_in_parts(real: World) -> None:
 
 
 @pytest.mark.slow
-def test_urls_that_really_expire_are_asked_for_again(seaweed: SeaweedFS, proxy: FaultProxy, tmp_path: Path) -> None:
-    world = make_world(seaweed, proxy.endpoint, tmp_path)
+def test_urls_that_really_expire_are_asked_for_again(
+    seaweed: SeaweedFS, bucket: str, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    world = make_world(seaweed, bucket, proxy.endpoint, tmp_path)
     world.seconds = 1
     with serving(world):
         bodies = fill(world, 40, 20_000)
