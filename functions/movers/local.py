@@ -75,8 +75,7 @@ def give(descriptor: int, source: bytes, target: bytes, *, links: bool, sync: bo
 
     A link keeps the time of the file: two outputs may be one file, and a new time would change the other's ETag.
     """
-    if links:
-        os.fchmod(descriptor, stored_file.FILE_MODE)
+    if links and make_private(descriptor):
         hasher = hashlib.sha256()
         feed(descriptor, hasher.update)
         if link(source, target):
@@ -85,6 +84,15 @@ def give(descriptor: int, source: bytes, target: bytes, *, links: bool, sync: bo
                 stored_file.sync_folder(os.path.dirname(target))
             return stored_file.etag(os.fstat(descriptor)), hasher.hexdigest()
     return give_copy(descriptor, target, sync=sync)
+
+
+def make_private(descriptor: int) -> bool:
+    """Give a file the rights that objects have; False if it is somebody else's, so that it cannot become one."""
+    try:
+        os.fchmod(descriptor, stored_file.FILE_MODE)
+    except PermissionError:
+        return False
+    return True
 
 
 def give_copy(

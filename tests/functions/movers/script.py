@@ -48,6 +48,7 @@ class ScriptedServer:
 
     script: Script
     bodies: bool = True
+    wrap: Callable[[socket.socket], socket.socket] = lambda plain: plain
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
 
@@ -73,7 +74,7 @@ class ScriptedServer:
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
     def serve(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection, connection.makefile("rb") as stream:
+        with suppress(OSError), self.wrap(connection) as connection, connection.makefile("rb") as stream:
             while line := stream.readline().decode().strip():
                 headers: dict[str, str] = {}
                 while header := stream.readline().decode("latin-1").strip():

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.movers.wire import Broken, Connection, Target
+from functions.movers.wire import Broken, Connection, Target, trust
 from tests.functions.movers.script import Reply, ScriptedServer, in_turn, reply
 
 
@@ -116,6 +127,51 @@ def test_an_empty_put_tells_its_length() -> None:
 def test_an_answer_that_is_none_is_broken(bad: Reply) -> None:
     with ScriptedServer(in_turn(bad)) as server, pytest.raises(Broken):
         ask(server)
+
+
+def make_certificate(folder: Path) -> Path:
+    """A key and a certificate for 127.0.0.1 that it signs itself, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    place = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = builder.add_extension(place, critical=False).sign(key, hashes.SHA256())
+    file = folder / "both.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    return file
+
+
+@pytest.fixture
+def encrypted(tmp_path: Path) -> Iterator[tuple[ScriptedServer, Path]]:
+    certificate = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with ScriptedServer(in_turn(reply(200, b"secret"))) as server:
+        server.wrap = lambda plain: context.wrap_socket(plain, server_side=True)
+        server.url = server.url.replace("http:", "https:")
+        yield server, certificate
+    trust.cache_clear()
+
+
+def test_an_encrypted_connection_to_whom_we_trust(
+    encrypted: tuple[ScriptedServer, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, certificate = encrypted
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    trust.cache_clear()
+    assert ask(server, "PUT", b"x" * 100_000) == (200, b"secret")
+    assert server.asked[0].body == b"x" * 100_000
+
+
+def test_a_stranger_is_not_spoken_to(encrypted: tuple[ScriptedServer, Path]) -> None:
+    server, _ = encrypted
+    trust.cache_clear()
+    with pytest.raises(Broken, match="certificate"):
+        ask(server)
+    assert server.asked == []
 
 
 def test_nobody_listening_is_broken() -> None:
