@@ -39,7 +39,8 @@ LOG_TAIL = 1800
 
 def summary(instance: PluginInstance) -> str:
     """CUBE's account of a run, as JSON in a string: its inputs are there, it was sent out, it is back, and how."""
-    out = instance.dispatched_ms is not None
+    # A copy of references is done without being sent out.
+    out = instance.dispatched_ms is not None or instance.status == states.FINISHED
     words = {states.FINISHED: states.FINISHED, states.FAILED: states.FAILED, states.CANCELLED: "undefined"}
     returned = {
         "status": instance.committed_ms is not None or states.is_final(instance.status),
