@@ -36,7 +36,13 @@ def moto_server() -> Iterator[Moto]:
         yield server
 
 
-BACKENDS = ("directory", "moto", "moto-versioned", "seaweedfs", "seaweedfs-versioned")
+BACKENDS = (
+    "directory",
+    "moto",
+    "seaweedfs",
+    pytest.param("moto-versioned", marks=pytest.mark.slow),
+    pytest.param("seaweedfs-versioned", marks=pytest.mark.slow),
+)
 
 
 @pytest.fixture(params=BACKENDS)
