@@ -58,6 +58,10 @@ def cancel_waiting(session: Session, parent_id: int, *, now: datetime) -> None:
     """Cancel all who wait for this parent, and those who wait for them (two statements, however deep the tree)."""
     ids = list(session.scalars(WHO_WAITS, {"parent": parent_id}))
     if ids:
-        sentence = f"It waited for instance {parent_id}, which did not finish."
-        values = {"status": states.CANCELLED, "end_date": now, "finished_ms": milliseconds(now), "sentence": sentence}
-        session.execute(update(INSTANCES).where(INSTANCES.c.id.in_(ids)).values(values))
+        session.execute(update(INSTANCES).where(INSTANCES.c.id.in_(ids)).values(in_vain(parent_id, now)))
+
+
+def in_vain(parent_id: int, now: datetime) -> dict[str, Any]:
+    """The fields of an instance whose parent did not finish: it ends before it began."""
+    sentence = f"It needs what instance {parent_id} makes, which did not finish."
+    return {"status": states.CANCELLED, "end_date": now, "finished_ms": milliseconds(now), "sentence": sentence}

@@ -55,6 +55,7 @@ class Catalog:
         """A transaction that writes: committed at the end, rolled back on any exception.
 
         Not `durable`: a power cut may undo it, which costs nothing where only a status is told; it waits for no disk.
+        A thread in one must not begin another: on SQLite it would wait for itself.
         Raises Temporary if the database is busy or gone, or if another transaction won a race.
         """
         bind = self._writer if durable else self._quick_writer

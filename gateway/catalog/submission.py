@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from functions.errors import Permanent
 from gateway.arguments import PATHS
-from gateway.catalog import folders, inputs, limits, paths, states, values
+from gateway.catalog import endings, folders, inputs, limits, paths, states, values
 from gateway.catalog.base import milliseconds, table
 from gateway.catalog.faults import Denied, Faults, Faulty
 from gateway.catalog.feeds import Feed
@@ -93,6 +93,8 @@ def submit(session: Session, user: User, order: Order, *, now: datetime) -> int:
         "queued_ms": milliseconds(now) if state == states.CREATED else None,
         **allowed,
     }
+    if parent and state == states.CANCELLED:
+        row |= endings.in_vain(parent.id, now)
     instance = session.execute(ADD_INSTANCE, row).scalar_one()
     above = parent.place if parent else _add_feed_folder(session, user, feed_id, now)
     folder = _add_output_folder(session, above, f"{plugin.name}_{instance}", instance, user, now)

@@ -56,7 +56,9 @@ def test_a_child_waits_for_its_parent_or_shares_its_fate(stage: Stage) -> None:
     parent = stage.run(stage.gen)
     assert stage.status(stage.run(stage.ds, previous=parent)) == [states.WAITING]
     stage.end(parent, "failed", exit_code=3)
-    assert stage.status(stage.run(stage.ds, previous=parent)) == [states.CANCELLED]
+    late = stage.instance(stage.run(stage.ds, previous=parent))
+    assert late.status == states.CANCELLED
+    assert str(parent) in late.sentence
 
 
 def test_a_job_name_is_the_instance_and_eight_hex_digits(stage: Stage) -> None:
