@@ -50,9 +50,9 @@ def test_a_refusal_never_reaches_the_store(server: ScriptedServer, kind: str, st
 
 @pytest.mark.parametrize(("kind", "acts"), [(RESET, False), (LOST, True), (TRUNCATE, True)])
 def test_a_break_comes_before_or_after_the_store_has_acted(server: ScriptedServer, kind: str, acts: bool) -> None:
-    with FaultProxy(server.url, share=1, kinds=[kind]) as proxy:
-        with pytest.raises((ConnectionError, http.client.HTTPException)):
-            ask(proxy)
+    broken = (ConnectionError, http.client.HTTPException)
+    with FaultProxy(server.url, share=1, kinds=[kind]) as proxy, pytest.raises(broken):
+        ask(proxy)
     assert bool(server.asked) is acts
 
 
