@@ -123,6 +123,7 @@ def test_urls_that_really_expire_are_asked_for_again(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_faults_on_one_answer_in_twenty_lose_nothing(real: World, proxy: FaultProxy, scale: Scale) -> None:
     bodies = fill(real, scale(10_000, 2_000, 300))
     proxy.share = 0.05
@@ -255,6 +256,7 @@ def write_large(path: Path, size: int) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_one_huge_file_fits_into_flat_memory(direct: World, scale: Scale) -> None:
     size = scale(10_240, 1_024, 256) * MEBIBYTE
     digest = write_large(direct.outgoing / "huge", size)
