@@ -67,8 +67,9 @@ def wait_until_ready(at: Places, *, seconds: float = 90) -> None:
 
 
 def _readyz(at: Places) -> list[str]:
-    key = [f"--{name}={at.pki / file}" for name, file in (("cert", "admin.crt"), ("key", "admin.key"))]
-    return ["curl", "-s", "--max-time", "2", f"--cacert={at.pki / 'ca.crt'}", *key, f"https://{ADDRESS}:6443/readyz"]
+    files = {"--cacert": "ca.crt", "--cert": "admin.crt", "--key": "admin.key"}
+    options = [word for name, file in files.items() for word in (name, str(at.pki / file))]
+    return ["curl", "-s", "--max-time", "2", *options, f"https://{ADDRESS}:6443/readyz"]
 
 
 def start_controllers(at: Places, programs: Path) -> None:
