@@ -21,6 +21,7 @@ from tests.cluster.node import (
     images,
     kubelet,
     namespace,
+    parts,
     software,
 )
 from tests.cluster.node.places import ADDRESS, Places
@@ -44,8 +45,8 @@ def alone(at: Places) -> Iterator[None]:
         yield
 
 
-def up(at: Places, steps: Steps, *, parts: tuple[str, ...] = software.PARTS) -> None:
-    """A cluster, Ready, with the parts of `software`. Raises ClusterError if one is up; a killed one's remains go."""
+def up(at: Places, steps: Steps, *, chosen: tuple[str, ...] = parts.ALL) -> None:
+    """A cluster, Ready, with the chosen parts. Raises ClusterError if one is up; a killed one's remains go."""
     with alone(at):
         found = namespace.holder(at)
         if found is not None:
@@ -60,7 +61,7 @@ def up(at: Places, steps: Steps, *, parts: tuple[str, ...] = software.PARTS) -> 
         try:
             _begin(at, steps)
             _node(at, steps, archives)
-            software.install(at, steps, parts)
+            parts.install(at, steps, chosen)
         except BaseException:
             if not os.environ.get("CHRYSALIS_CLUSTER_KEEP"):
                 clear(at)
@@ -120,7 +121,8 @@ def clear(at: Places) -> None:
         namespace.end(found)
     _end_strays()
     cgroups.remove()
-    shutil.rmtree(at.home, ignore_errors=False) if at.home.exists() else None
+    if at.home.exists():
+        shutil.rmtree(at.home)
 
 
 def _end_strays(*, seconds: float = 10) -> None:

@@ -1,4 +1,4 @@
-"""What runs on the node beside Kubernetes: DNS, and the parts that tests ask for."""
+"""kubectl as the node's administrator, and the DNS."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ from pathlib import Path
 
 from tests.cluster.node import daemons, namespace
 from tests.cluster.node.places import ADDRESS, Places
-from tests.cluster.node.steps import ClusterError, Steps
+from tests.cluster.node.steps import ClusterError
 
-PARTS: tuple[str, ...] = ()
 REPOSITORY = Path(__file__).parents[3]
-
-
-def install(at: Places, steps: Steps, parts: tuple[str, ...]) -> None:
-    """Install these parts, in order."""
 
 
 def start_dns(at: Places) -> None:
