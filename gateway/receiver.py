@@ -39,6 +39,9 @@ class Instances(Protocol):
     def note(self, job: str, status: str, at: datetime) -> None:
         """A job has come so far; a row that is further, or final, stays."""
 
+    def is_out(self, job: str) -> bool | None:
+        """Is the job unfinished? None: the catalog does not know it."""
+
     def settle(self, job: str, result: Value, outputs: Iterator[Output], log_tail: str) -> None:
         """Register the outputs, then make them visible, move the state and wake the children, all in one."""
 
@@ -66,6 +69,8 @@ class Gateway:
     def settle(self, event: Event) -> None:
         assert isinstance(event.payload, JobEvent)
         job = event.payload.job
+        if not self.instances.is_out(job):
+            return  # a repeat
         result = self.records.read(job, RESULT)
         self.instances.settle(job, result, self.read_outputs(result), self.read_log(job, result))
         self.settled(job)

@@ -37,7 +37,7 @@ RUN = re.compile(r"(?P<job>.+)-(?P<attempt>\d+)-(?P<index>\d+)")
 BEGINS = 3  # times that a pod which dies before its first word is begun again
 TERM_SECONDS, KILL_SECONDS = 1.0, 1.0
 
-OnChange = Callable[[str, int], None]
+OnChange = Callable[[str, int, bool], None]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class Ground:
 
 
 class ProcessLauncher:
-    """Pods as processes. `on_change(job, attempt)` is called, in a thread of its own, when a pod has ended."""
+    """Pods as processes. `on_change(job, attempt, published)` is called, in a thread of its own, when a pod has ended;
+    `published`: its outputs are committed, so that publish has told of it."""
 
     def __init__(
         self,
@@ -239,9 +240,9 @@ class ProcessLauncher:
         self._report(run)
 
     def _report(self, run: Path) -> None:
-        match = RUN.fullmatch(run.name)
+        match, status = RUN.fullmatch(run.name), read_status(run)
         if match and run.exists():
-            self.on_change(match["job"], int(match["attempt"]))
+            self.on_change(match["job"], int(match["attempt"]), bool(status and status.published))
 
     def _sight(self, run: Path) -> Sight:
         """Whether it lives is asked before how it ended: the other way round, one that ends in between looks lost."""

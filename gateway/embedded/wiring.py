@@ -160,8 +160,10 @@ class Machine:
         """Something is about to be committed that starts work."""
         self.clock.arm()
 
-    def pod_changed(self, job: str, attempt: int) -> None:
-        """A pod has ended: whoever waits for it looks at once, instead of at the next sweep."""
+    def pod_changed(self, job: str, attempt: int, published: bool) -> None:
+        """A pod has ended and nobody has told: run looks at once, instead of at the next sweep."""
+        if published:
+            return
         try:
             self.emitter("run").emit(JobStaged(job, attempt))
         except Failure as error:

@@ -10,7 +10,7 @@ CHUNK_BYTES = 1 << 20
 parser = ArgumentParser(description="Copies the input folder to the output folder.")
 
 
-@chris_plugin(parser=parser, title="Copy", category="Utilities", min_memory_limit="100Mi", min_cpu_limit="100m")
+@chris_plugin(parser=parser, title="Copy", category="Utilities", min_memory_limit="100Mi", min_cpu_limit="1000m")
 def main(options: Namespace, inputdir: Path, outputdir: Path) -> int:
     for folder, _, names in os.walk(inputdir):
         target = outputdir / os.path.relpath(folder, inputdir)

@@ -34,7 +34,7 @@ class Bench:
             ground=ground,
         )  # fmt: skip
 
-    def report(self, job: str, attempt: int) -> None:
+    def report(self, job: str, attempt: int, published: bool) -> None:
         with self.ended:
             self.reports.append((job, attempt))
             self.ended.notify_all()
