@@ -91,7 +91,7 @@ def one(client: Client, plugin: int, feed: int) -> None:
 
 
 def many(client: Client, plugin: int, feed: int, count: int) -> None:
-    wait(client, [submit(client, plugin, feed) for _ in range(count)], pause=0.02)
+    wait(client, [submit(client, plugin, feed) for _ in range(count)], pause=0.05)
 
 
 def chain(client: Client, plugin: int, feed: int, count: int) -> None:

@@ -38,6 +38,11 @@ def main(environ: Mapping[str, str]) -> int:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
+def publish(environ: Mapping[str, str]) -> int:
+    """The uploader alone, for a caller that starts it again itself when it is killed; CHRYSALIS_SCRATCH must be set."""
+    return conclude(environ, lambda: stage_out(environ))
+
+
 def supervise(environ: Mapping[str, str]) -> int:
     """Run the uploader until it has ended by its own decision; answers the exit code of stage-out."""
     for _ in range(1 + MOST_RESTARTS):
@@ -62,7 +67,7 @@ def run_child(environ: Mapping[str, str]) -> int:
         try:
             os.close(held)
             threading.Thread(target=die_with_parent, args=(watched,), daemon=True).start()
-            code = conclude(environ, lambda: stage_out(environ))
+            code = publish(environ)
             sys.stderr.flush()
         finally:
             os._exit(code)

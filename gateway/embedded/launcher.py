@@ -84,7 +84,7 @@ class ProcessLauncher:
         on_change: OnChange | None = None,
         settings: PodSettings | None = None,
         stage_in: str = "functions.movers.stage_in:main",
-        stage_out: str = "functions.movers.stage_out:main",
+        stage_out: str = "functions.movers.stage_out:publish",
         ground: Ground | None = None,
     ) -> None:
         self.home, self.pods = home.absolute(), home.absolute() / "pods"
