@@ -17,6 +17,8 @@ version = 2
 root = "{home}/containerd"
 state = "/run/containerd"
 disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs"]
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{home}/opt"
 [grpc]
   address = "{home}/containerd.sock"
 [plugins."io.containerd.grpc.v1.cri"]
@@ -34,7 +36,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
         SystemdCgroup = false
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{programs}"
-    conf_dir = "/etc/cni/net.d"
+    conf_dir = "{home}/cni"
 """
 
 
@@ -61,16 +63,16 @@ def _write_network(at: Places) -> None:
         "hairpinMode": True,
         "ipam": {
             "type": "host-local",
+            "dataDir": "/run/cni",
             "ranges": [[{"subnet": POD_NETWORK}]],
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }
     plugins = [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]
+    folder = at.home / "cni"
+    folder.mkdir()
     text = json.dumps({"cniVersion": "1.0.0", "name": "pods", "plugins": plugins})
-    source = at.home / "pods.conflist"
-    source.write_text(text)
-    namespace.run(at, "mkdir", "-p", "/etc/cni/net.d")
-    namespace.run(at, "cp", str(source), "/etc/cni/net.d/10-pods.conflist")
+    (folder / "10-pods.conflist").write_text(text)
 
 
 def ctr(at: Places, *words: str) -> list[str]:

@@ -14,6 +14,9 @@ WITHOUT = ("request-reply", "job-sink")
 def install(at: Places, steps: Steps) -> None:
     with steps.step("Knative Eventing applied"):
         manifests.apply(at, objects())
+
+
+def settle(at: Places, steps: Steps) -> None:
     with steps.step("Knative Eventing available"):
         manifests.wait_until_available(at, NAMESPACE)
 

@@ -9,8 +9,6 @@ from tests.cluster.node import cgroups, daemons
 from tests.cluster.node.control_plane import flags
 from tests.cluster.node.places import ADDRESS, CGROUP, DOMAIN, NODE, POD_NETWORK, Places
 
-ROOT = "/var/lib/kubelet"  # a mount of the node's own
-
 
 def start(at: Places, programs: Path) -> None:
     cgroups.make()
@@ -39,6 +37,8 @@ def start(at: Places, programs: Path) -> None:
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"memory.available": "100Mi"},
         "maxPods": 200,
+        "podLogsDir": str(at.logs / "pods"),
+        "volumePluginDir": str(at.home / "volume-plugins"),
         "registryPullQPS": 0,
     }
     path = at.home / "kubelet.json"
@@ -48,7 +48,7 @@ def start(at: Places, programs: Path) -> None:
         "kubeconfig": at.pki / "kubelet.kubeconfig",
         "hostname-override": NODE,
         "node-ip": ADDRESS,
-        "root-dir": ROOT,
+        "root-dir": at.home / "kubelet",
     }
     daemons.start(at, "kubelet", [programs / "kubelet", *flags(options)])
 

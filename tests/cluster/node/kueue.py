@@ -12,15 +12,18 @@ from tests.cluster.node.steps import ClusterError, Steps
 
 NAMESPACE = "kueue-system"
 SETTINGS = "controller_manager_config.yaml"
-PROBE = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor", "metadata": {"name": "default"}}
+FLAVOR = {"apiVersion": "kueue.x-k8s.io/v1beta2", "kind": "ResourceFlavor", "metadata": {"name": "default"}}
 
 
 def install(at: Places, steps: Steps) -> None:
     with steps.step("Kueue applied"):
         manifests.apply(at, objects())
+
+
+def settle(at: Places, steps: Steps) -> None:
     with steps.step("Kueue available"):
         manifests.wait_until_available(at, NAMESPACE)
-        manifests.wait_until_accepted(at, PROBE)
+        manifests.wait_until_accepted(at, FLAVOR)
 
 
 def objects() -> list[manifests.Object]:

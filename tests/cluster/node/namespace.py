@@ -20,8 +20,9 @@ from tests.cluster.node import init
 from tests.cluster.node.places import NODE_NETWORK, Places
 from tests.cluster.node.steps import ClusterError, wait_for
 
-# Mounts that the daemons expect at fixed places, so that the host's own never see ours.
-PRIVATE = ("/run", "/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers", "/etc/cni")
+# Where daemons write at fixed places: what they write there ends with the node and is never the host's.
+EMPTY = ("/run", "/var/log")
+LAYERED = "/var/lib"
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,11 @@ def _peer(at: Places) -> int:
 
 def _furnish(at: Places) -> None:
     run(at, "mount", "--make-rshared", "/")
-    for folder in PRIVATE:
-        run(at, "sh", "-c", f"mkdir -p {folder} 2>/dev/null; mount -t tmpfs -o mode=755 tmpfs {folder}")
+    for folder in EMPTY:
+        run(at, "mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
+    layers = {"lowerdir": LAYERED, "upperdir": at.home / "over", "workdir": at.home / "over.work"}
+    run(at, "mkdir", *(str(layers[key]) for key in ("upperdir", "workdir")))
+    run(at, "mount", "-t", "overlay", "-o", ",".join(f"{key}={value}" for key, value in layers.items()), "node", LAYERED)
     for line in (
         "ip link set lo up",
         "ip link add node0 type bridge",

@@ -60,9 +60,9 @@ class Places:
 
 
 def places() -> Places:
-    """By CHRYSALIS_CLUSTER_HOME and CHRYSALIS_CLUSTER_CACHE, else below /var/tmp and the user's cache."""
+    """One node at a time on a machine, so `home` is fixed; CHRYSALIS_CLUSTER_CACHE names another `cache`."""
     cache = _folder("XDG_CACHE_HOME", Path.home() / ".cache") / "chrysalis-cluster"
     return Places(
-        home=_folder("CHRYSALIS_CLUSTER_HOME", Path("/var/tmp/chrysalis-cluster")),
+        home=Path("/var/tmp/chrysalis-cluster"),
         cache=_folder("CHRYSALIS_CLUSTER_CACHE", cache),
     )

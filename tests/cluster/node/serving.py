@@ -23,6 +23,9 @@ def install(at: Places, steps: Steps) -> None:
         manifests.apply(at, objects())
     with steps.step("Traefik"):
         start_traefik(at)
+
+
+def settle(at: Places, steps: Steps) -> None:
     with steps.step("Knative Serving available"):
         manifests.wait_until_available(at, NAMESPACE)
 
