@@ -113,21 +113,19 @@ def render(event: Event, keys: SigningKeys) -> HTTPMessage:
 def parse(headers: Mapping[str, str], body: bytes, keys: SigningKeys) -> Event:
     """The event in an HTTP message. Raises Malformed or Unsigned with every fault found."""
     message = read_message(headers, body)
-    attributes, faults = message.attributes, list(message.faults)
+    attributes = message.attributes
     text = {name: str(attributes.get(name) or "") for name in ("id", "source", "type", "subject", "signature")}
     row = BY_TYPE.get(text["type"])
-    faults += find_faults(row, message.data) if row else [f"The type {text['type']!r} is not known here."]
-    faults += check_envelope(attributes)
-    if row and not faults:
-        event = compose(read_payload(row, message.data), attributes)
-        faults += check_agreement(event, attributes)
+    wrong = find_faults(row, message.data) if row else [f"The type {text['type']!r} is not known here."]
+    payload = read_payload(row, message.data) if row and not wrong else None
+    faults = [*message.faults, *wrong, *check_envelope(attributes), *check_agreement(payload, attributes)]
     signed = keys.verify(text.pop("signature"), *text.values(), data=message.raw)
     unsigned = [] if signed else ["The signature is missing or not by a key of this tenant."]
-    if faults:
+    if faults or payload is None:
         raise Malformed(faults + unsigned)
     if unsigned:
         raise Unsigned(unsigned)
-    return event
+    return compose(payload, attributes)
 
 
 @dataclass(frozen=True)
@@ -234,11 +232,14 @@ def compose(payload: Payload, attributes: Mapping[str, Any]) -> Event:
     )
 
 
-def check_agreement(event: Event, attributes: Mapping[str, Any]) -> list[str]:
+def check_agreement(payload: Payload | None, attributes: Mapping[str, Any]) -> list[str]:
     """Attributes that repeat what the source or the data say must say the same: only these are signed."""
-    expected = {"id": event.id, "subject": event.subject, "tenant": event.tenant}
-    if isinstance(event.payload, JobEvent):
-        expected["job"] = event.payload.job
+    source = SOURCE.fullmatch(str(attributes.get("source") or ""))
+    expected = {"tenant": source[1]} if source else {}
+    if payload is not None:
+        expected |= {"id": derive_id(payload), "subject": derive_subject(payload)}
+    if isinstance(payload, JobEvent):
+        expected["job"] = payload.job
     wrong = [name for name, value in expected.items() if attributes.get(name) != value]
     return [f"The attribute {name!r} does not agree with the source or the data." for name in wrong]
 
