@@ -142,6 +142,17 @@ def test_a_decided_job_is_left_alone(any_world: Any_world) -> None:
     assert world.committed() is None
 
 
+def test_an_uploader_without_supervisor_tells_a_commit_from_a_decided_job(world: World) -> None:
+    world.freeze([])
+    world.claim()
+    world.write("a")
+    environ = world.environ(CHRYSALIS_SCRATCH=str(world.folder / "scratch"))
+    assert stage_out.publish(environ) == 0
+    assert set(world.outputs()) == {"a"}
+    world.records.create(world.job, records.RESULT, {"verdict": "finished"})
+    assert stage_out.publish(environ) == 64
+
+
 def test_a_closed_door_ends_the_upload(any_world: Any_world) -> None:
     world, environ = any_world
     world.write("a")
