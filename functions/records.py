@@ -32,9 +32,14 @@ def place(job: str) -> str:
     return f"{ROOT}/{job}/"
 
 
-def output_prefix(job: str, attempt: int) -> str:
+def attempt_prefix(job: str, attempt: int) -> str:
     """The prefix of the keys at which the outputs of an attempt are born (design 3.4)."""
-    return f"jobs/{job}/{attempt}/out/"
+    return f"jobs/{job}/{attempt}/out"
+
+
+def output_prefix(job: str, attempt: int, index: int = 0) -> str:
+    """The prefix of the outputs of one index: so no pod of a job overwrites what another has written."""
+    return f"{attempt_prefix(job, attempt)}{f'-{index}' if index else ''}/"
 
 
 def inputs_name(attempt: int) -> str:

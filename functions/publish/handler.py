@@ -10,7 +10,7 @@ from functions.jobs import FAILED, FINISHED, Verdict
 from functions.objects import Missing, ObjectInfo, ObjectStore
 from functions.payloads import JobTerminated, Payload
 from functions.publish.core import Manifest, check_manifest, find_clash, find_fault
-from functions.records import RESULT, Listing, Output, Records, Value, output_prefix, outputs_name, terminated_name
+from functions.records import RESULT, Listing, Output, Records, Value, attempt_prefix, outputs_name, terminated_name
 from functions.results import Result, announce, decide
 
 NEXT_STEP = (
@@ -62,17 +62,17 @@ class Publish:
 
     def verify(self, job: str, attempt: int, manifests: list[Manifest]) -> str:
         """What is wrong with the outputs of an attempt; empty if nothing is."""
-        prefix, read = output_prefix(job, attempt), []
+        read = []
         for manifest in manifests:
             try:
                 body = self.store.get(manifest["key"]).read()
             except Missing:
                 return "a manifest is not in the store"
-            outputs, fault = check_manifest(manifest, body, prefix)
+            outputs, fault = check_manifest(manifest, body, attempt_prefix(job, attempt))
             if fault:
                 return fault
             read.append(outputs)
-        return find_clash(read) or self.check_objects(prefix, read)
+        return find_clash(read) or self.check_objects(attempt_prefix(job, attempt), read)
 
     def check_objects(self, prefix: str, manifests: list[list[Output]]) -> str:
         if not any(manifests):

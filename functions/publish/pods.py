@@ -30,6 +30,7 @@ LONGEST_KEY = 1024
 """Limits of S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html; key in bytes of UTF-8."""
 MEBIBYTE = 1024 * 1024
 URL_SECONDS = 3600
+INDEX = re.compile(r"(-[1-9][0-9]*)?")
 UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -56,9 +57,10 @@ def check_path(path: str) -> str:
 
 def check_key(key: str, prefix: str) -> str:
     """The same key. Raises Garbled if it lies outside of what the caller's token opens."""
-    if not key.startswith(prefix):
+    folder, slash, path = key.removeprefix(prefix).partition("/")
+    if not key.startswith(prefix) or not slash or not INDEX.fullmatch(folder):
         raise Garbled("The key does not belong to this attempt.")
-    check_path(key.removeprefix(prefix))
+    check_path(path)
     return key
 
 
@@ -151,7 +153,7 @@ class Delivery:
         self.check_claim(caller, index, uid)
         if body.get("first"):
             self.emit("job.uploading", job=caller.job, attempt=caller.attempt, index=index)
-        prefix = records.output_prefix(caller.job, caller.attempt)
+        prefix = records.output_prefix(caller.job, caller.attempt, index)
         return {
             "files": [self.offer_file(file, place_output(prefix, file.path)) for file in files],
             "manifest": self.offer_manifest(caller, index, uid),
@@ -192,7 +194,7 @@ class Delivery:
         return {"etag": self.store.finish_parts(key, upload, etags).etag}
 
     def read_upload(self, caller: Caller, body: Mapping[str, Any]) -> tuple[str, str]:
-        prefix = records.output_prefix(caller.job, caller.attempt)
+        prefix = records.attempt_prefix(caller.job, caller.attempt)
         return check_key(pods.read_text(body, "key"), prefix), pods.read_text(body, "upload")
 
     def renew_manifest(self, caller: Caller, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -207,6 +207,18 @@ def test_two_pods_that_write_one_path_differently_are_a_fault_that_names_it(worl
     assert "same.txt" in result["sentence"]
 
 
+def test_two_pods_that_write_one_path_alike_are_no_fault(world: World) -> None:
+    world.request(JOB, workers=2)
+    world.run()
+    for index in (0, 1):
+        world.start(JOB, 1, index)
+        world.end(JOB, 1, index=index)
+        world.commit(JOB, 1, index, {"same.txt": b"one", f"{index}.txt": b"own"})
+    world.run()
+    assert world.result(JOB)["verdict"] == "finished"
+    assert len(world.result(JOB)["manifests"]) == 2
+
+
 def test_every_event_of_a_finished_job_replayed_starts_nothing_and_changes_nothing(world: World) -> None:
     play(world)
     before, made = world.store.list(place(JOB)).objects, list(world.pods.made)

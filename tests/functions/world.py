@@ -161,7 +161,7 @@ class World:
         """What stage-out uploads; answers the manifest that it commits."""
         rows = []
         for path, body in files.items():
-            info = self.store.put(output_prefix(job, attempt) + path, body)
+            info = self.store.put(output_prefix(job, attempt, index) + path, body)
             rows.append(Output(path, info.key, info.size, info.etag, hashlib.sha256(body).hexdigest()))
         body = "".join(json.dumps(asdict(row)) + "\n" for row in rows).encode()
         key = self.store.put(manifest_key(job, attempt, index, "u"), body).key
