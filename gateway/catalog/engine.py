@@ -154,6 +154,8 @@ def translated() -> Iterator[None]:
     except IntegrityError:
         raise
     except OperationalError as error:
+        if "no such" in str(error.orig):  # SQLite's word for a table or column that is not there
+            raise Permanent("The catalog's tables are not those of this version of Chrysalis.") from error
         raise Temporary("The catalog's database does not answer, or is busy. Try again in a moment.") from error
     except DBAPIError as error:
         if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in LOST_RACES:
