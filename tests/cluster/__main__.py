@@ -1,14 +1,19 @@
-"""`python -m tests.cluster up|down|status|shell|leftovers`: a cluster on this machine. Run as root."""
+"""`python -m tests.cluster up|down|status|shell|test|leftovers`: a cluster on this machine. Run as root."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.cluster.node import daemons, lifecycle, namespace, software
+from tests.cluster.node import containers, daemons, images, lifecycle, namespace, software
 from tests.cluster.node.places import Places, places
 from tests.cluster.node.steps import ClusterError, Steps
+
+FOLDER = Path(__file__).parent.resolve()
+LIFECYCLE = FOLDER / "test_lifecycle.py"
 
 
 def up(at: Places) -> int:
@@ -44,6 +49,35 @@ def shell(at: Places) -> int:
     os.execvp(argv[0], argv)
 
 
+def test(at: Places) -> int:
+    """pytest on the cluster of KUBECONFIG; else on ours, brought up and down around it unless it is up already."""
+    words = sys.argv[2:]
+    if os.environ.get("KUBECONFIG"):
+        return pytest([], words, CHRYSALIS_CLUSTER_OWN="0")
+    chosen = [word for word in words if not word.startswith("-")] or [str(FOLDER)]
+    was_up = namespace.holder(at) is not None
+    code = 0
+    if not was_up:
+        if any(Path(word).resolve() in (FOLDER, LIFECYCLE) for word in chosen):
+            code = pytest([], [str(LIFECYCLE), *(word for word in words if word.startswith("-"))])
+        if all(Path(word).resolve() == LIFECYCLE for word in chosen) or code not in (0, 5):
+            return code
+        lifecycle.up(at, Steps())
+    try:
+        containers.import_image(at, images.python(at))  # its apps may be newer than the node
+        ignore = [f"--ignore={LIFECYCLE}"]
+        environment = {"KUBECONFIG": str(at.kubeconfig), "CHRYSALIS_CLUSTER_OWN": "1"}
+        return pytest(namespace.enter(at, []), [*ignore, *(words if chosen != [str(FOLDER)] else [*words, str(FOLDER)])], **environment)
+    finally:
+        if not was_up:
+            lifecycle.down(at, Steps())
+
+
+def pytest(enter: list[str], words: list[str], **environment: str) -> int:
+    argv = [*enter, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
+    return subprocess.run(argv, env={**os.environ, "CHRYSALIS_CLUSTER": "1", **environment}, check=False).returncode
+
+
 def leftovers(at: Places) -> int:
     found = lifecycle.leftovers(at)
     sys.stdout.write("".join(f"left: {line}\n" for line in found) or "nothing left\n")
@@ -55,6 +89,7 @@ COMMANDS: dict[str, Callable[[Places], int]] = {
     "down": down,
     "status": status,
     "shell": shell,
+    "test": test,
     "leftovers": leftovers,
 }
 

@@ -44,8 +44,8 @@ class Api:
         try:
             answer = self.client.call_api(
                 path, method, header_params=headers, body=body, auth_settings=["BearerToken"],
-                _preload_content=False, _request_timeout=30,
-            )[0]  # fmt: skip
+                _preload_content=False, _request_timeout=60,
+            )  # fmt: skip
         except ApiException as error:
             raise Refused(error.status or 0, _sentence(error)) from None
         text = answer.data.decode(errors="replace")

@@ -83,7 +83,7 @@ def start_controllers(at: Places, programs: Path) -> None:
         "use-service-account-credentials": "true",
         "leader-elect": "false",
         "allocate-node-cidrs": "false",
-        "concurrent-job-syncs": 5,
+        "flex-volume-plugin-dir": at.home / "volume-plugins",
     }
     daemons.start(at, "kube-controller-manager", [programs / "kube-controller-manager", *flags(options)])
     options = {"kubeconfig": at.pki / "scheduler.kubeconfig", "leader-elect": "false"}
