@@ -31,6 +31,7 @@ from gateway.embedded import complaints, processes, sandbox
 
 MARK = "chrysalis.json"
 BUILDING = ".building-"
+PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
 PINNED = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(?P<version>[0-9][0-9.]*)\s*")
 REQUIREMENT = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[A-Za-z0-9._, -]*\])?\s*([=<>!~;@(].*)?")
 DESCRIBE_SECONDS = 120
@@ -149,6 +150,8 @@ class Environments:
 def requirement(source: str) -> str:
     """What pip is asked for: a path that is there, or a requirement. Raises Permanent if it is neither."""
     path = Path(source).expanduser()
+    if source.strip() and path.is_dir() and not any((path / name).is_file() for name in PROJECT):
+        raise Permanent(f"The folder {source} is no Python package: it has none of {', '.join(PROJECT)}.")
     if source.strip() and (path.is_dir() or path.is_file()):
         return str(path.absolute())
     remote = "@" in source  # `name @ https://...`

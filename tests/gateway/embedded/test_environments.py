@@ -201,3 +201,9 @@ def test_the_report_of_pip_tells_what_was_asked_for() -> None:
         {"requested": True, "metadata": {"name": "x", "version": "2", "project_url": ["Source, https://h/x"]}},
     ]
     assert environments.requested({"install": rows}) == Distribution("x", "2", "https://h/x")
+
+
+def test_a_folder_that_is_no_package_is_refused_before_anything_is_copied(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(Permanent, match=r"no Python package.*pyproject\.toml"):
+        Environments(tmp_path / "plugins").install(str(tmp_path / "photos"))
