@@ -93,12 +93,13 @@ class SeaweedFS(Server):
     secret_key: str = field(default_factory=lambda: secrets.token_hex(16))
     region: str = "us-east-1"
     memory: str = "512MiB"
+    address: str = "127.0.0.1"  # another one only within a network of the tests' own
     _ports: dict[str, int] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
 
     @property
     def endpoint(self) -> str:  # type: ignore[override]
-        return f"http://127.0.0.1:{self._ports['s3']}"
+        return f"http://{self.address}:{self._ports['s3']}"
 
     @property
     def pid(self) -> int:
@@ -161,13 +162,13 @@ class SeaweedFS(Server):
         port = self._ports
         options = {
             "dir": self.folder / "data",
-            "ip": "127.0.0.1",
-            "ip.bind": "127.0.0.1",
+            "ip": self.address,
+            "ip.bind": self.address,
             "master.telemetry": "false",
             "master.volumeSizeLimitMB": 1024,
             "master.volumePreallocate": "false",
             "master.electionTimeout": "1s",  # 10 s by default, which each start after a kill would wait
-            "volume.max": 64,
+            "volume.max": 4000,
             "volume.minFreeSpacePercent": 1,
             "volume.preStopSeconds": 0,
             "filer": "true",

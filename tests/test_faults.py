@@ -33,7 +33,7 @@ def test_without_faults_all_passes(server: ScriptedServer) -> None:
     with FaultProxy(server.url) as proxy:
         assert ask(proxy) == (200, BODY)
         assert (proxy.requests, proxy.busiest) == (1, 1)
-        assert proxy.bytes == 1000 + len(BODY)
+        proxy.wait_for(lambda: proxy.bytes == 1000 + len(BODY))
     assert server.asked[0].body == b"y" * 1000
     assert not proxy.faults
 

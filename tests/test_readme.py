@@ -21,6 +21,8 @@ SETTINGS = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 SERVE = ".venv/bin/chrysalis serve\n"
 SECONDS = 600
+OURS = ("CHRYSALIS_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "ARGS")
+"""What a test run has in its environment and a new user has not."""
 
 
 class Recording(dict[str, str]):
@@ -55,7 +57,7 @@ def checkout(tmp_path: Path) -> Path:
 def environment(tmp_path: Path) -> dict[str, str]:
     """A new user: an empty home folder, and nothing of Chrysalis set. Only pip's cache is kept."""
     cache = subprocess.run(["python3", "-m", "pip", "cache", "dir"], capture_output=True, text=True, check=False)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHRYSALIS_", "VIRTUAL_ENV"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     pip = {"PIP_CACHE_DIR": cache.stdout.strip()} if cache.returncode == 0 else {}
     return kept | pip | {"HOME": str(tmp_path / "home"), "CHRYSALIS_PORT": "0"}
 

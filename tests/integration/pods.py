@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from functions.jobs import End, JobPlan, Sight
 
@@ -23,6 +24,7 @@ class Pod:
     reported: bool = False
     view: str = LIVE
     asking: bool = False
+    manifest: dict[str, Any] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:

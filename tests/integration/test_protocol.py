@@ -17,7 +17,7 @@ from tests.integration.pods import Cluster
 from tests.integration.walks import Violation, Walk
 from tests.scale import count
 
-WALKS = count(full=500, ci=60, fast=15)
+WALKS = count(full=500, ci=100, fast=15)
 
 
 def walk(path: Path, seed: int, *, workers: int, faults: int) -> Walk:

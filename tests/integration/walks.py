@@ -221,10 +221,8 @@ class Walk:
     def commit(self, pod: Pod) -> None:
         records = type(self.records)(Pausing(self.world.store))
         delivery = Delivery(self.world.store, records, Pausing(self.emit), pods.utc_now)  # type: ignore[arg-type]
-        manifest = self.world.write(JOB, pod.attempt, pod.index, {f"{pod.index}.txt": b"result"})
-        key = manifest_key(JOB, pod.attempt, pod.index, pod.uid)
-        self.world.store.put(key, self.world.store.get(manifest["key"]).read())
-        body = {"index": pod.index, "uid": pod.uid, "manifest": manifest | {"key": key}}
+        pod.manifest = pod.manifest or self.upload(pod)  # stage-out uploads once, and goes on where it was
+        body = {"index": pod.index, "uid": pod.uid, "manifest": pod.manifest}
         tell: Callable[[], None] = lambda: None  # noqa: E731
         try:
             tell = delivery.commit(self.caller(pod), body)
@@ -236,6 +234,12 @@ class Walk:
         if pod.phase == UPLOADING:
             self.cluster.stop(pod)
         tell()
+
+    def upload(self, pod: Pod) -> dict[str, Any]:
+        manifest = self.world.write(JOB, pod.attempt, pod.index, {f"{pod.index}.txt": b"result"})
+        key = manifest_key(JOB, pod.attempt, pod.index, pod.uid)
+        self.world.store.put(key, self.world.store.get(manifest["key"]).read())
+        return manifest | {"key": key}
 
     def emit(self, kind: str, *, job: str, attempt: int, index: int = 0, **details: Any) -> None:
         payload = JobStarted if kind == "job.started" else OutputsCommitted

@@ -76,7 +76,7 @@ def test_a_folder_of_this_disk_is_sent_and_run(shell: Shell, scan: Path, tmp_pat
 
 def test_jobs_follow_each_other(shell: Shell, scan: Path) -> None:
     first = shell("run", "pl-copy", scan).stdout.strip()
-    second = shell("run", "pl-obedient", "--previous", first).stdout.strip()
+    second = shell("run", "pl-obedient", "--previous", first, "--", "--seconds", "2").stdout.strip()
     watched = shell("watch", second)
     assert watched.returncode == 0, watched.stderr
     assert f"chrysalis download {second}" in watched.stderr
