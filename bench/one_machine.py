@@ -169,7 +169,7 @@ def main() -> None:
     )
     had = cores * figures["hundred"]
     print(
-        f"\nOf the {had:.1f} s that {cores} cores had for the 100 jobs, the plugins themselves used {figures['own']:.1f} s."
+        f"\nOf the {had:.1f} s that {cores} cores had for the 100 jobs, the plugins used {figures['own']:.1f} s."
     )
 
 

@@ -17,6 +17,9 @@ STAGED = "staged_ms"
 """The mark of `job.staged`, which is no status of CUBE's."""
 
 
+STATUS = select(INSTANCES.c.status).where(INSTANCES.c.job == bindparam("name"))
+
+
 def note_status(session: Session, job: str, status: str, at: datetime, *, mark: str | None = None) -> bool:
     """Note that a job has been in `status` at that time; True if its row is one that may still change.
 
@@ -37,5 +40,5 @@ def _note(status: str, mark: str) -> Update:
 
 def is_out(session: Session, job: str) -> bool | None:
     """Do the functions still have to do with a job? None: the catalog does not know it."""
-    status = session.scalar(select(INSTANCES.c.status).where(INSTANCES.c.job == job))
+    status = session.connection().execute(STATUS, {"name": job}).scalar()
     return None if status is None else not states.is_final(status)
