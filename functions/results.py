@@ -20,7 +20,10 @@ def now() -> str:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a job. `attempt` 0 names no outputs; `manifests` are the values of `outputs` records."""
+    """What became of a job. `attempt` 0 names no outputs; `manifests` are parts of `outputs` records.
+
+    `logged` is the attempt whose printed text is archived, where `attempt` names none.
+    """
 
     verdict: Verdict
     attempt: int = 0
@@ -29,6 +32,7 @@ class Result:
     exit_code: int | None = None
     usage: dict[str, Any] = field(default_factory=dict)
     manifests: Sequence[dict[str, Any]] = ()
+    logged: int = 0
 
     def as_dict(self) -> Value:
         return asdict(self) | {"manifests": list(self.manifests), "at": now()}

@@ -101,7 +101,7 @@ class Gateway:
     def read_log(self, job: str, result: Value) -> str:
         """The end of what the first pod of the last attempt printed."""
         try:
-            info = self.store.head(key := log_key(job, result.get("attempt") or 1, 0))
+            info = self.store.head(key := log_key(job, result.get("attempt") or result.get("logged") or 1, 0))
             printed = self.store.get(key, start=max(0, info.size - 4 * LOG_TAIL)).read()
         except Missing:
             return ""

@@ -62,9 +62,11 @@ class Run:
     def cancelled(self, event: Event) -> None:
         """Take `result` if nobody has, then delete the Jobs: the other way round, a lost race would kill a finish."""
         assert isinstance(event.payload, CancelRequested)
-        job = event.payload.job
-        result = Result("cancelled", reason="cancelled", sentence="The job was cancelled by its user.")
+        job, sentence = event.payload.job, "The job was cancelled by its user."
+        attempt = self.records.list(job).attempt
+        result = Result("cancelled", reason="cancelled", sentence=sentence, logged=attempt)
         value = decide(self.records, job, result)
+        self.archive_logs(job, attempt, len(self.launcher.look(job, attempt) or ()))
         self.launcher.delete(job)
         announce(self.emitter, event, job, value)
 
@@ -112,8 +114,7 @@ class Run:
         """Shut the door for manifests that are not in, archive what was printed, and create `terminated`."""
         arrived = tuple(there or self.close(job, attempt, index) for index, there in enumerate(arrived))
         judgement = judge(sights, arrived, attempt, self.attempts)
-        for index in range(len(arrived)):
-            self.archive_log(job, attempt, index)
+        self.archive_logs(job, attempt, len(arrived))
         return self.records.create(job, terminated_name(attempt), describe(judgement))
 
     def close(self, job: str, attempt: int, index: int) -> bool:
@@ -121,10 +122,11 @@ class Run:
         value = self.records.create(job, outputs_name(attempt, index), {CLOSED: True, "at": now()})
         return not is_closed(value)
 
-    def archive_log(self, job: str, attempt: int, index: int) -> None:
-        printed = self.launcher.log(job, attempt, index)
-        if printed:
-            self.store.put(log_key(job, attempt, index), printed)
+    def archive_logs(self, job: str, attempt: int, pods: int) -> None:
+        """Keep what the pods of an attempt have printed, before they are removed."""
+        for index in range(pods):
+            if printed := self.launcher.log(job, attempt, index):
+                self.store.put(log_key(job, attempt, index), printed)
 
     def follow_verdict(self, event: Event, job: str, attempt: int, value: Value) -> None:
         """An attempt is decided: open the next one after the last Job is gone, or tell publish."""

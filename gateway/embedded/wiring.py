@@ -180,7 +180,9 @@ class Machine:
             log.warning("a job's pods are left to the sweep: %s", error, extra={"action": "pods.left", "job": job})
 
     def live_log(self, job: str, attempt: int) -> bytes:
-        return self.launcher.log(job, attempt, 0)
+        """What the newest attempt of a job has printed so far; the catalog hears of an attempt only at its end."""
+        attempts = [number for name, number in self.launcher.jobs() if name == job]
+        return self.launcher.log(job, max(attempts, default=attempt), 0)
 
     def dead_letters(self) -> list[dict[str, object]]:
         """Events that were given up, for who looks after the machine: what they are and why, never their data."""

@@ -175,6 +175,7 @@ def test_a_cancel_that_wins_removes_the_job_and_shuts_the_door(world: World) -> 
     world.run()
     assert world.result(JOB)["verdict"] == "cancelled"
     assert world.pods.there == {}
+    assert world.store.get(log_key(JOB, 1, 0)).read() == b"printed\n"
     world.commit(JOB, 1)
     world.run()
     assert world.result(JOB)["verdict"] == "cancelled"

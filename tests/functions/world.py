@@ -106,7 +106,7 @@ class Pods:
                 del self.there[place]
 
     def log(self, job: str, attempt: int, index: int) -> bytes:
-        return b"printed\n"
+        return b"printed\n" if index < len(self.there.get((job, attempt), ())) else b""
 
     def jobs(self) -> Iterable[tuple[str, int]]:
         return list(self.there)
