@@ -2,7 +2,7 @@
 CLUSTER_PYTHON ?= $(if $(wildcard .venv/bin/python),.venv/bin/python,python3)
 CLUSTER := $(CLUSTER_PYTHON) -m tests.cluster
 CLUSTER_PACKAGES := busybox-static ca-certificates catatonit conntrack containerd containernetworking-plugins curl \
-	etcd-server iproute2 iptables nftables runc
+	etcd-server iproute2 iptables nftables postgresql runc util-linux
 
 .PHONY: cluster-packages cluster-up cluster-down cluster-status cluster-shell cluster-test cluster-soak
 

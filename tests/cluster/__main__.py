@@ -1,8 +1,9 @@
-"""`python -m tests.cluster up|down|status|shell|test|leftovers`: a cluster on this machine. Run as root."""
+"""`python -m tests.cluster up|down|status|shell|test|images|leftovers`: a cluster on this machine. Run as root."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,38 +45,52 @@ def status(at: Places) -> int:
 def shell(at: Places) -> int:
     """A shell in the node's network, where `kubectl` and every address work."""
     argv = namespace.enter(at, [os.environ.get("SHELL", "/bin/sh"), *sys.argv[2:]])
-    beside = os.path.dirname(sys.executable)
+    beside = Path(sys.executable).parent
     os.environ.update(KUBECONFIG=str(at.kubeconfig), PATH=f"{beside}:{os.environ['PATH']}")
     os.execvp(argv[0], argv)
 
 
 def test(at: Places) -> int:
     """pytest on the cluster of KUBECONFIG; else on ours, brought up and down around it unless it is up already."""
-    words = sys.argv[2:]
+    options = [word for word in sys.argv[2:] if word.startswith("-")]
+    chosen = [word for word in sys.argv[2:] if not word.startswith("-")] or [str(FOLDER)]
     if os.environ.get("KUBECONFIG"):
-        return pytest([], words, CHRYSALIS_CLUSTER_OWN="0")
-    chosen = [word for word in words if not word.startswith("-")] or [str(FOLDER)]
-    was_up = namespace.holder(at) is not None
+        return pytest([], [f"--ignore={LIFECYCLE}", *options, *chosen])
+    if namespace.holder(at) is not None:
+        return test_ours(at, [*options, *chosen])
     code = 0
-    if not was_up:
-        if any(Path(word).resolve() in (FOLDER, LIFECYCLE) for word in chosen):
-            code = pytest([], [str(LIFECYCLE), *(word for word in words if word.startswith("-"))])
-        if all(Path(word).resolve() == LIFECYCLE for word in chosen) or code not in (0, 5):
+    if {FOLDER, LIFECYCLE} & {Path(word).resolve() for word in chosen}:
+        code = pytest([], [*options, str(LIFECYCLE)])
+        if code or {Path(word).resolve() for word in chosen} == {LIFECYCLE}:
             return code
-        lifecycle.up(at, Steps())
+    lifecycle.up(at, Steps())
     try:
-        containers.import_image(at, images.python(at))  # its apps may be newer than the node
-        ignore = [f"--ignore={LIFECYCLE}"]
-        environment = {"KUBECONFIG": str(at.kubeconfig), "CHRYSALIS_CLUSTER_OWN": "1"}
-        return pytest(namespace.enter(at, []), [*ignore, *(words if chosen != [str(FOLDER)] else [*words, str(FOLDER)])], **environment)
+        return test_ours(at, [*options, *chosen])
     finally:
-        if not was_up:
-            lifecycle.down(at, Steps())
+        lifecycle.down(at, Steps())
+
+
+def test_ours(at: Places, words: list[str]) -> int:
+    """pytest within the node's network."""
+    containers.import_image(at, images.python(at))  # its apps may be newer than the node
+    own = {"KUBECONFIG": str(at.kubeconfig), "CHRYSALIS_CLUSTER_OWN": "1"}
+    return pytest(namespace.enter(at, []), [f"--ignore={LIFECYCLE}", *words], **own)
 
 
 def pytest(enter: list[str], words: list[str], **environment: str) -> int:
     argv = [*enter, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
     return subprocess.run(argv, env={**os.environ, "CHRYSALIS_CLUSTER": "1", **environment}, check=False).returncode
+
+
+def export(at: Places) -> int:
+    """The images of the tests as OCI archives in a folder, for another cluster."""
+    folder = Path(sys.argv[2] if len(sys.argv) > 2 else "images")
+    folder.mkdir(parents=True, exist_ok=True)
+    for archive in (images.tools(at), images.python(at)):
+        target = folder / f"{archive.name.partition('-')[0]}.tar"
+        shutil.copy(archive, target)
+        sys.stdout.write(f"{target}\n")
+    return 0
 
 
 def leftovers(at: Places) -> int:
@@ -90,6 +105,7 @@ COMMANDS: dict[str, Callable[[Places], int]] = {
     "status": status,
     "shell": shell,
     "test": test,
+    "images": export,
     "leftovers": leftovers,
 }
 

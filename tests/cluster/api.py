@@ -80,6 +80,11 @@ class Api:
             raise
         return found
 
+    def read(self, thing: Object) -> Object | None:
+        """The object as it is now, or None."""
+        meta = thing["metadata"]
+        return self.get(thing["apiVersion"], thing["kind"], meta.get("namespace"), meta["name"])
+
     def list(self, version: str, kind: str, namespace: str | None = None, *, labels: str = "") -> list[Object]:
         path = self.path_of(version, kind, namespace)
         items: list[Object] = self.call("GET", path + (f"?labelSelector={labels}" if labels else ""))["items"]
@@ -121,7 +126,9 @@ class Api:
         deadline = time.monotonic() + seconds
         now: Object | None = None
         while time.monotonic() < deadline:
-            now = self.get(thing["apiVersion"], thing["kind"], thing["metadata"].get("namespace"), thing["metadata"]["name"])
+            now = self.get(
+                thing["apiVersion"], thing["kind"], thing["metadata"].get("namespace"), thing["metadata"]["name"]
+            )
             if now and condition in {each["type"] for each in conditions(now) if each["status"] == "True"}:
                 return now
             time.sleep(0.1)

@@ -98,3 +98,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     if report.failed:
         item.stash[outcome] = False
     return report
+
+
+@pytest.fixture(scope="session")
+def object_store(own_node: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """SeaweedFS on the node's address; `stores.alias` gives it a name for a room's pods."""
+    from tests.cluster import stores
+
+    with stores.object_store(tmp_path_factory.mktemp("object-store")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database(own_node: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """PostgreSQL on the node's address; `new()` makes a database, `stores.alias` gives it a name for pods."""
+    from tests.cluster import stores
+
+    with stores.database(tmp_path_factory.mktemp("database")) as server:
+        yield server

@@ -81,6 +81,10 @@ class Room:
             body["deleteOptions"] = {"gracePeriodSeconds": grace}
         self.api.call("POST", f"/api/v1/namespaces/{self.name}/pods/{pod}/eviction", body)
 
+    def release(self, pod: Object) -> None:
+        """Take the finalizers off a pod."""
+        self.api.patch({**pod, "apiVersion": "v1", "kind": "Pod"}, {"metadata": {"finalizers": None}})
+
     def dump(self, folder: Path) -> None:
         """Every pod's state and logs, and the events, for who looks into a failure."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +104,9 @@ class Room:
             for thing in self.api.list(version, kind, self.name):
                 if thing["metadata"].get("finalizers"):
                     with contextlib.suppress(Refused):
-                        self.api.patch({"apiVersion": version, "kind": kind, **thing}, {"metadata": {"finalizers": None}})
+                        self.api.patch(
+                            {"apiVersion": version, "kind": kind, **thing}, {"metadata": {"finalizers": None}}
+                        )
         self.api.delete({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}})
 
 

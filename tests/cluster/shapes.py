@@ -82,7 +82,7 @@ def peer(namespace: str, name: str) -> list[Object]:
 
 
 def function(namespace: str, name: str, *, annotations: Mapping[str, str] | None = None, **more: Any) -> Object:
-    """A Knative Service of `apps/peer.py`. `annotations` and `more` are the revision's (metadata, fields of its spec)."""
+    """A Knative Service of `apps/peer.py`. `more` are fields of its revision's spec."""
     one = container("user-container", "/usr/local/bin/python3", "/app/peer.py", image=PYTHON)
     one["ports"] = [{"containerPort": PEER_PORT}]
     one["readinessProbe"] = {"httpGet": {"path": "/"}}
@@ -104,7 +104,9 @@ def broker(namespace: str, name: str = "default") -> Object:
     }
 
 
-def trigger(namespace: str, name: str, uri: str, *, filters: Mapping[str, str], delivery: Object | None = None) -> Object:
+def trigger(
+    namespace: str, name: str, uri: str, *, filters: Mapping[str, str], delivery: Object | None = None
+) -> Object:
     """From the broker `default` to `uri`, for events whose attributes equal `filters`."""
     spec: Object = {"broker": "default", "subscriber": {"uri": uri}, "filter": {"attributes": dict(filters)}}
     if delivery:

@@ -8,13 +8,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import shapes
+from tests.cluster import levers, shapes
 from tests.cluster.api import Object
 from tests.cluster.room import Peer, Room, until
 
 RETRIES = 2
 DELIVERY: Object = {"retry": RETRIES, "backoffPolicy": "exponential", "backoffDelay": "PT0.1S"}
-EVENT_HEADERS = {"ce-specversion": "1.0", "ce-source": "/peer", "ce-type": "io.test.reply", "content-type": "application/json"}
+EVENT_HEADERS = {
+    "ce-specversion": "1.0",
+    "ce-source": "/peer",
+    "ce-type": "io.test.reply",
+    "content-type": "application/json",
+}
 TEMPORARY = (404, 408, 409, 429, 500, 503)
 PERMANENT = (400, 422)
 
@@ -156,20 +161,8 @@ def test_extensions_reach_the_handler(house: tuple[Room, Peer]) -> None:
 def test_a_broker_that_is_away_is_an_error_for_the_sender_and_comes_back(house: tuple[Room, Peer]) -> None:
     """Nothing is stored on the way: the sender must keep what it has not been told was taken."""
     route = Route(house)
-    room = route.room
-    ingress = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "mt-broker-ingress", "namespace": "knative-eventing"},
-    }
-    room.api.patch(ingress, {"spec": {"replicas": 0}})
-    try:
-        pods = "eventing.knative.dev/brokerRole=ingress"
-        until(lambda: not room.api.list("v1", "Pod", "knative-eventing", labels=pods), "end of the ingress", seconds=90)
+    with levers.without_broker(route.room.api):
         assert route.send(id="while-away")["status"] not in range(200, 300)
-    finally:
-        room.api.patch(ingress, {"spec": {"replicas": 1}})
-        room.api.wait(ingress, "Available")
     until(lambda: route.send(id="after")["status"] == 202, "broker that takes events again", every=0.5)
     assert len(route.came("after")) == 1
     assert route.came("while-away") == []

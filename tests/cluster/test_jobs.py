@@ -1,4 +1,4 @@
-"""Facts about Kubernetes Jobs and pods that the launch of plugins leans on. A new version that behaves otherwise fails here."""
+"""Facts about Jobs and pods that the launch of plugins leans on: a version that behaves otherwise fails here."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from tests.cluster import shapes
-from tests.cluster.api import Api, Refused
+from tests.cluster import levers, shapes
+from tests.cluster.api import Api, Object, Refused
 from tests.cluster.room import Room, terminated, until
 
 EVIDENCE = "chrysalis.io/evidence"
@@ -72,7 +72,8 @@ def test_too_much_memory_shows_as_oom_killed(room: Room) -> None:
 
 
 def test_an_evicted_pod_is_gone_with_its_evidence(room: Room) -> None:
-    room.apply(shapes.job(room.name, "lost", shapes.pod_spec(shapes.shell("plugin", "trap 'exit 7' TERM; sleep 600 & wait"))))
+    plugin = shapes.shell("plugin", "trap 'exit 7' TERM; sleep 600 & wait")
+    room.apply(shapes.job(room.name, "lost", shapes.pod_spec(plugin)))
     name = _running(room, "lost")
     room.evict(name)
     until(lambda: room.pod(name) is None, "end of the evicted pod", seconds=60)
@@ -91,7 +92,7 @@ def test_a_finalizer_keeps_an_evicted_pods_exit_code(room: Room) -> None:
     assert ended is not None
     targets = [each for each in ended["status"]["conditions"] if each["type"] == "DisruptionTarget"]
     assert [each["reason"] for each in targets] == ["EvictionByEvictionAPI"]
-    room.api.patch(ended | {"apiVersion": "v1", "kind": "Pod"}, {"metadata": {"finalizers": None}})
+    room.release(ended)
     until(lambda: room.pod(name) is None, "end of the released pod")
 
 
@@ -111,17 +112,9 @@ def test_a_finalizer_keeps_the_pod_of_a_job_that_somebody_deleted(room: Room) ->
 def test_pid_1_without_a_handler_ignores_term_and_a_static_init_does_not(room: Room) -> None:
     bare = shapes.pod_spec(shapes.container("plugin", "/bin/sleep", "600"), terminationGracePeriodSeconds=6)
     under_init = shapes.pod_spec(shapes.shell("plugin", "exec sleep 600"), terminationGracePeriodSeconds=6)
-    seconds = {}
-    for name, spec in (("bare", bare), ("under-init", under_init)):
-        thing = shapes.pod(room.name, name, spec)
-        room.apply(thing)
-        until(lambda n=name: (room.pod(n) or {}).get("status", {}).get("phase") == "Running", f"start of {name}")
-        begun = time.monotonic()
-        room.api.delete(thing)
-        until(lambda n=name: room.pod(n) is None, f"end of {name}")
-        seconds[name] = time.monotonic() - begun
+    seconds = {name: _seconds_to_end(room, name, spec) for name, spec in (("bare", bare), ("init", under_init))}
     assert seconds["bare"] >= 5.5
-    assert seconds["under-init"] <= 4
+    assert seconds["init"] <= 4
 
 
 def test_a_job_deleted_with_a_short_grace_does_not_shorten_its_pods_end(room: Room) -> None:
@@ -167,12 +160,8 @@ def test_a_job_for_a_gpu_waits_for_one_and_runs_once_there_is_one(room: Room, ow
     room.apply(shapes.job(room.name, "gpu", shapes.pod_spec(plugin)))
     name = room.pod_of("gpu")["metadata"]["name"]
     until(lambda: "Insufficient example.com/gpu" in _unschedulable(room, name), "reason why it waits")
-    node = room.api.list("v1", "Node")[0] | {"apiVersion": "v1", "kind": "Node"}
-    room.api.patch(node, {"status": {"capacity": {"example.com/gpu": "1"}}}, part="status")
-    try:
+    with levers.hardware(room.api, "example.com/gpu", 1):
         assert room.ended(name)["status"]["phase"] == "Succeeded"
-    finally:
-        room.api.patch(node, {"status": {"capacity": {"example.com/gpu": "0"}}}, part="status")
 
 
 def test_pod_security_refuses_a_pod_that_runs_as_root(room: Room) -> None:
@@ -202,6 +191,17 @@ def test_an_image_that_cannot_be_pulled_never_fails_by_itself(room: Room) -> Non
 
     until(lambda: waiting() in ("ErrImagePull", "ImagePullBackOff"), "complaint about the image")
     assert (room.pod(name) or {})["status"]["phase"] == "Pending"
+
+
+def _seconds_to_end(room: Room, name: str, spec: Object) -> float:
+    """Of a pod that runs and is deleted."""
+    thing = shapes.pod(room.name, name, spec)
+    room.apply(thing)
+    until(lambda: (room.pod(name) or {}).get("status", {}).get("phase") == "Running", f"start of {name}")
+    begun = time.monotonic()
+    room.api.delete(thing)
+    until(lambda: room.pod(name) is None, f"end of {name}")
+    return time.monotonic() - begun
 
 
 def _running(room: Room, job: str) -> str:

@@ -29,25 +29,33 @@ def at() -> Iterator[Places]:
         lifecycle.down(found, Steps())
 
 
+FOLDERS = ("/run", "/var/lib", "/var/log", "/etc", "/opt", "/var/tmp", "/usr/libexec")
+KINDS = ("net", "pid", "mnt", "ipc")
+
+
 def traces() -> dict[str, set[str]]:
     """Everything of this machine that a node could leave behind."""
-    cgroups = {folder for top in ("/sys/fs/cgroup",) for folder, _, _ in os.walk(top)}
-    mounts = {line.split(" ", 4)[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
-    spaces = {
-        os.readlink(link)
-        for kind in ("net", "pid", "mnt", "ipc")
-        for link in map(str, Path("/proc").glob(f"[0-9]*/ns/{kind}"))
-        if os.path.lexists(link)
+    links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
+    return {
+        "cgroups": {folder for folder, _, _ in os.walk("/sys/fs/cgroup")},
+        "mounts": {line.split(" ", 4)[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()},
+        "namespaces": {space(link) for kind in KINDS for link in Path("/proc").glob(f"[0-9]*/ns/{kind}")},
+        "folders": {str(path) for top in FOLDERS for path in Path(top).iterdir()},
+        "links": set(links.splitlines()),
     }
-    folders = {str(path) for top in ("/run", "/var/lib", "/var/log", "/etc", "/opt", "/var/tmp", "/usr/libexec") for path in Path(top).iterdir()}
-    links = set(subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.splitlines())
-    return {"cgroups": cgroups, "mounts": mounts, "namespaces": spaces, "folders": folders, "links": links}
+
+
+def space(link: Path) -> str:
+    """A namespace's name; empty if the process has ended meanwhile."""
+    with contextlib.suppress(OSError):
+        return str(link.readlink())
+    return ""
 
 
 def left(before: dict[str, set[str]], at: Places) -> dict[str, set[str]]:
     """What is there now and was not before; the lock file stays on purpose."""
     now = traces()
-    new = {kind: now[kind] - before[kind] - {str(at.lock)} for kind in now}
+    new = {kind: now[kind] - before[kind] - {str(at.lock), ""} for kind in now}
     return {kind: found for kind, found in new.items() if found}
 
 
@@ -98,10 +106,10 @@ def kill_everything(at: Places) -> None:
     """Every process of the node's PID namespace, its first one last."""
     found = namespace.holder(at)
     assert found is not None
-    space = os.readlink(f"/proc/{found.pid}/ns/pid")
+    own = space(Path(f"/proc/{found.pid}/ns/pid"))
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if int(process.name) != found.pid and os.readlink(process / "ns/pid") == space:
+            if int(process.name) != found.pid and space(process / "ns/pid") == own:
                 os.kill(int(process.name), signal.SIGKILL)
     os.kill(found.pid, signal.SIGKILL)
     wait_for("end of the first process", lambda: not found.alive(), seconds=20)

@@ -50,9 +50,7 @@ def test_what_a_function_may_not_have_is_refused_at_once(room: Room, change: Obj
 
 def test_a_function_cannot_begin_at_zero(room: Room) -> None:
     with pytest.raises(Refused, match="initial-scale"):
-        room.api.create(
-            shapes.function(room.name, "lazy", annotations={"autoscaling.knative.dev/initial-scale": "0"})
-        )
+        room.api.create(shapes.function(room.name, "lazy", annotations={"autoscaling.knative.dev/initial-scale": "0"}))
 
 
 def test_an_image_of_another_name_needs_a_registry(room: Room, own_node: object) -> None:

@@ -55,9 +55,7 @@ def write_all(at: Places) -> None:
     _write(at.kubeconfig, _kubeconfig(at, "admin"))
     key = ec.generate_private_key(ec.SECP256R1())
     _write(at.pki / "sa.key", _key_text(key))
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     _write(at.pki / "sa.pub", public)
 
 

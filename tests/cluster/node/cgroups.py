@@ -48,4 +48,4 @@ def remove() -> None:
     for parent in present():
         for folder, _, _ in os.walk(parent, topdown=False):
             with contextlib.suppress(FileNotFoundError):
-                os.rmdir(folder)
+                Path(folder).rmdir()

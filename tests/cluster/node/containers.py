@@ -70,7 +70,7 @@ def _write_network(at: Places) -> None:
     }
     plugins = [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]
     folder = at.home / "cni"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     text = json.dumps({"cniVersion": "1.0.0", "name": "pods", "plugins": plugins})
     (folder / "10-pods.conflist").write_text(text)
 

@@ -83,6 +83,8 @@ def start_controllers(at: Places, programs: Path) -> None:
         "use-service-account-credentials": "true",
         "leader-elect": "false",
         "allocate-node-cidrs": "false",
+        "node-monitor-grace-period": "20s",  # a node without heartbeats is lost sooner than by default (50 s)
+        "node-monitor-period": "2s",
         "flex-volume-plugin-dir": at.home / "volume-plugins",
     }
     daemons.start(at, "kube-controller-manager", [programs / "kube-controller-manager", *flags(options)])

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dnslib import A, CNAME, QTYPE, RCODE, RR, DNSRecord
+from dnslib import CNAME, QTYPE, RCODE, RR, A, DNSRecord
 from dnslib.server import BaseResolver, DNSServer
 
 from tests.cluster.node.places import DOMAIN

@@ -35,9 +35,9 @@ def name_of(module: builds.Module, program: str) -> str:
     return f"dev.local/{module.name}/{program}:1"
 
 
-def archives(at: Places) -> list[Path]:
-    """The archive of every image, made where none is kept."""
-    return [tools(at), python(at), *(of_module(at, each) for each in builds.ALL if each is not builds.KUBERNETES)]
+def archives(at: Places, modules: Iterable[builds.Module]) -> list[Path]:
+    """Archives of the tools, of a Python and of these modules, made where none is kept."""
+    return [tools(at), python(at), *(of_module(at, each) for each in modules)]
 
 
 def of_module(at: Places, module: builds.Module) -> Path:

@@ -3,7 +3,7 @@
 Orders and answers are one JSON line each over a unix socket:
     {"start": name, "argv": [...], "env": {...}, "log": path}  -> {"pid": n}     a name that runs is an error
     {"signal": number, "name": name}                           -> {"sent": bool}
-    {"list": true}                                             -> {"daemons": {name: {"pid", "code"}}}  code: null or exit
+    {"list": true}                                             -> {"daemons": {name: {"pid", "code": null or exit}}}
     {"run": argv, "env": {...}}                                -> {"code", "output"}   a short program, waited for
 Run inside fresh namespaces by `namespace.py`; only the standard library, and no import from the rest of the package.
 """

@@ -38,13 +38,22 @@ def objects() -> list[manifests.Object]:
         if thing["kind"] == "Deployment":
             for container in thing["spec"]["template"]["spec"]["containers"]:
                 container["image"] = images.name_of(builds.KUEUE, "kueue")
+        if thing["kind"] in manifests.WEBHOOKS:
+            thing["webhooks"] = [each for each in thing["webhooks"] if _of_use(each)]
         if thing["kind"] == "ConfigMap" and SETTINGS in thing.get("data", {}):
             thing["data"][SETTINGS] = _settle(thing["data"][SETTINGS])
     return found
+
+
+def _of_use(webhook: manifests.Object) -> bool:
+    """About Jobs or Kueue's own objects; the others would judge Deployments and pods that no queue is for."""
+    groups = {group for rule in webhook["rules"] for group in rule["apiGroups"]}
+    return groups <= {"batch", "kueue.x-k8s.io"}
 
 
 def _settle(text: str) -> str:
     settings = yaml.safe_load(text)
     settings["integrations"] = {"frameworks": ["batch/job"]}
     settings["manageJobsWithoutQueueName"] = False
-    return yaml.safe_dump(settings)
+    settings["leaderElection"]["leaderElect"] = False  # it ends when it loses its lease, and its webhooks with it
+    return str(yaml.safe_dump(settings))

@@ -59,7 +59,7 @@ def folder_files(folder: Path, inside: str) -> list[File]:
     for path in sorted(folder.rglob("*")):
         name = f"{inside}/{path.relative_to(folder)}"
         if path.is_symlink():
-            found.append(File(name, link=os.readlink(path)))
+            found.append(File(name, link=str(path.readlink())))
         elif path.is_file():
             found.append(File(name, source=path, mode=0o755 if os.access(path, os.X_OK) else 0o644))
     return found

@@ -38,7 +38,9 @@ def alone(at: Places) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             other = file.read().strip() or "unknown"
-            raise ClusterError(f"Another cluster-up or cluster-down is at work (process {other}): wait for it.") from None
+            raise ClusterError(
+                f"Another cluster-up or cluster-down is at work (process {other}): wait for it."
+            ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -53,11 +55,12 @@ def up(at: Places, steps: Steps, *, chosen: tuple[str, ...] = parts.ALL) -> None
             raise ClusterError(f"A cluster is up already (process {found.pid}): `make cluster-down` ends it.")
         with steps.step("clear what a killed cluster left"):
             clear(at)
-        for module in builds.ALL:
+        modules = parts.modules(chosen)
+        for module in (builds.KUBERNETES, *modules):
             with steps.step(f"programs of {module.name}"):
                 builds.programs(at, module)
         with steps.step("images"):
-            archives = images.archives(at)
+            archives = images.archives(at, modules)
         try:
             _begin(at, steps)
             _node(at, steps, archives)
@@ -96,7 +99,9 @@ def _node(at: Places, steps: Steps, archives: list[Path]) -> None:
     with steps.step("node"):
         kubelet.start(at, builds.programs(at, builds.KUBERNETES))
         wait_for("node that is Ready", lambda: "True" in software.kubectl(at, *NODE_READY, check=False), seconds=90)
-        wait_for("default service account", lambda: software.kubectl(at, "get", "sa", "default", check=False), seconds=30)
+        wait_for(
+            "default service account", lambda: software.kubectl(at, "get", "sa", "default", check=False), seconds=30
+        )
 
 
 NODE_READY = ("get", "nodes", "-o", 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}')
@@ -144,13 +149,11 @@ def leftovers(at: Places) -> list[str]:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         if str(at.home) in line:
             found.append(f"mount {line.split()[4]}")
-    own = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "pid", "mnt")}
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            spaces = [kind for kind, value in own.items() if os.readlink(process / "ns" / kind) != value]
             if str(at.home) in words:
-                found.append(f"process {process.name} {','.join(spaces)}: {words[:120]}")
+                found.append(f"process {process.name}: {words[:120]}")
     return found
 
 

@@ -38,7 +38,7 @@ def parse(text: str) -> list[Object]:
 
 
 def fit(things: Iterable[Object], module: builds.Module, *, without: Iterable[str] = ()) -> list[Object]:
-    """For one small node: our image names, one replica, small CPU requests; `without` names Deployments to leave out."""
+    """For one small node: our image names, one replica, small CPU requests; without what `without` names."""
     left_out = set(without)
     kept = []
     for thing in things:
@@ -79,7 +79,9 @@ def apply(at: Places, things: Iterable[Object]) -> None:
             continue
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": now})
         software.kubectl(at, "apply", "--server-side", "--force-conflicts", "-f", "-", text=text)
-        definitions = [f"crd/{thing['metadata']['name']}" for thing in now if thing["kind"] == "CustomResourceDefinition"]
+        definitions = [
+            f"crd/{thing['metadata']['name']}" for thing in now if thing["kind"] == "CustomResourceDefinition"
+        ]
         if definitions:
             software.kubectl(at, "wait", "--for=condition=Established", "--timeout=60s", *definitions)
 

@@ -95,7 +95,9 @@ def _furnish(at: Places) -> None:
         run(at, "mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
     layers = {"lowerdir": LAYERED, "upperdir": at.home / "over", "workdir": at.home / "over.work"}
     run(at, "mkdir", *(str(layers[key]) for key in ("upperdir", "workdir")))
-    run(at, "mount", "-t", "overlay", "-o", ",".join(f"{key}={value}" for key, value in layers.items()), "node", LAYERED)
+    run(
+        at, "mount", "-t", "overlay", "-o", ",".join(f"{key}={value}" for key, value in layers.items()), "node", LAYERED
+    )
     for line in (
         "ip link set lo up",
         "ip link add node0 type bridge",
@@ -151,5 +153,3 @@ def end(found: Holder, *, seconds: float = 20) -> None:
         if time.monotonic() > deadline:
             raise ClusterError(f"Process {found.pid} of the node does not end; look at /proc/{found.pid}/stack.")
         time.sleep(0.02)
-
-
