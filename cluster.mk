@@ -27,3 +27,10 @@ cluster-test: ## Tests on a real cluster: the one that is up, or one of their ow
 
 cluster-soak: ## Up and down twenty times without a leftover (about 40 minutes)
 	CHRYSALIS_SCALE=soak $(CLUSTER) test tests/cluster/test_lifecycle.py
+
+.PHONY: image-packages images
+image-packages: ## Install what images are built with, where there is no Docker engine
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends buildah debootstrap
+
+images: ## Build every image into build/images (root; OCI archives)
+	$(CLUSTER_PYTHON) -m images

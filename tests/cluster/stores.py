@@ -10,6 +10,7 @@ import os
 import pwd
 import secrets
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -96,8 +97,19 @@ def database(folder: Path, *, port: int = 5432) -> Iterator[Database]:
 
 def alias(room: Room, name: str, port: int) -> str:
     """The host name by which the room's pods reach a server on the node's address."""
-    room.apply(*shapes.storage_alias(room.name, name, ADDRESS, port))
+    service, lead = shapes.storage_alias(room.name, name, ADDRESS, port)
+    room.apply(service, lead)
+    made = room.api.read(service)
+    assert made is not None
+    # kube-proxy takes up to a second to lead there; until then connections are refused.
+    wait_for(f"way to {name}", lambda: _connects(made["spec"]["clusterIP"], port), seconds=20)
     return f"{name}.{room.name}.svc.cluster.local"
+
+
+def _connects(address: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((address, port), 1):
+        return True
+    return False
 
 
 def _answers(found: Database, server: subprocess.Popen[bytes], log: Path) -> bool:

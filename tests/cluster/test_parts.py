@@ -93,7 +93,11 @@ def _read(tar: tarfile.TarFile, name: str) -> bytes:
 
 
 def test_published_manifests_are_made_fit() -> None:
-    container = {"name": "c", "image": "ko://knative.dev/serving/cmd/controller", "resources": {"limits": {"cpu": "1"}}}
+    container: dict[str, object] = {
+        "name": "c",
+        "image": "ko://knative.dev/serving/cmd/controller",
+        "resources": {"limits": {"cpu": "1"}},
+    }
     container["env"] = [{"name": "QUEUE", "value": "ko://knative.dev/serving/cmd/queue"}]
     deployment = {
         "kind": "Deployment",

@@ -37,6 +37,7 @@ def start(at: Places, programs: Path) -> None:
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"memory.available": "100Mi"},
         "maxPods": 200,
+        "syncFrequency": "10s",  # Kueue waits until the certificate that it made shows in its own volume
         "nodeLeaseDurationSeconds": 12,  # a heartbeat every 3 s, so that a lost one is noticed soon
         "podLogsDir": str(at.logs / "pods"),
         "volumePluginDir": str(at.home / "volume-plugins"),

@@ -1,0 +1,1 @@
+"""Images, really built from the Dockerfiles beside the code, without a Docker engine (README.md)."""
