@@ -115,6 +115,20 @@ def leave(place: str, report: dict[str, Any]) -> None:
         if not place:
             sys.stderr.write(f"{text}\n")
             return
+        write_whole(place, text)
+
+
+def write_whole(place: str, text: str) -> None:
+    """Whole or not at all where the folder allows it.
+
+    A kubelet mounts the file itself: nothing can be renamed over it, and beside it only root may write.
+    """
+    try:
         with open(f"{place}.new", "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(f"{place}.new", place)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(f"{place}.new")
+        with open(place, "w", encoding="utf-8") as file:
+            file.write(text)
