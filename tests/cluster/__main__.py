@@ -52,20 +52,22 @@ def shell(at: Places) -> int:
 
 def test(at: Places) -> int:
     """pytest on the cluster of KUBECONFIG; else on ours, brought up and down around it unless it is up already."""
-    options = [word for word in sys.argv[2:] if word.startswith("-")]
-    chosen = [word for word in sys.argv[2:] if not word.startswith("-")] or [str(FOLDER)]
+    words = sys.argv[2:]
+    chosen = [word for word in words if Path(word.partition("::")[0]).exists()]
+    if not chosen:
+        words = [*words, str(FOLDER)]
     if os.environ.get("KUBECONFIG"):
-        return pytest([], [f"--ignore={LIFECYCLE}", *options, *chosen])
+        return pytest([], [f"--ignore={LIFECYCLE}", *words])
     if namespace.holder(at) is not None:
-        return test_ours(at, [*options, *chosen])
-    code = 0
-    if {FOLDER, LIFECYCLE} & {Path(word).resolve() for word in chosen}:
-        code = pytest([], [*options, str(LIFECYCLE)])
-        if code or {Path(word).resolve() for word in chosen} == {LIFECYCLE}:
+        return test_ours(at, words)
+    wanted = {Path(word.partition("::")[0]).resolve() for word in chosen} or {FOLDER}
+    if {FOLDER, LIFECYCLE} & wanted:
+        code = pytest([], [*(word for word in words if word not in (*chosen, str(FOLDER))), str(LIFECYCLE)])
+        if code or wanted == {LIFECYCLE}:
             return code
     lifecycle.up(at, Steps())
     try:
-        return test_ours(at, [*options, *chosen])
+        return test_ours(at, words)
     finally:
         lifecycle.down(at, Steps())
 

@@ -11,6 +11,7 @@ import pytest
 
 import images.__main__ as builder
 from tests.cluster import shapes
+from tests.cluster.api import Object
 from tests.cluster.node import containers
 from tests.cluster.node.places import Places
 from tests.cluster.room import Room
@@ -45,7 +46,7 @@ def test_a_mover_runs_as_anybody_on_a_read_only_root_and_says_what_is_missing(ro
 
 def test_the_init_for_plugins_goes_into_a_volume_and_passes_exit_codes_through(room: Room, movers: str) -> None:
     volume = {"name": "init", "emptyDir": {}}
-    mounted = [{"name": "init", "mountPath": "/init"}]
+    mounted: list[Object] = [{"name": "init", "mountPath": "/init"}]
     copy = shapes.container(
         "stage-in", "cp", "/usr/bin/catatonit", "/init/catatonit", image=movers, volumeMounts=mounted
     )
