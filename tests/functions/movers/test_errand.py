@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from functions.errors import Permanent
 from functions.movers.errand import FAULTY, conclude
 
 
@@ -26,6 +27,4 @@ def test_the_report_is_written_into_a_file_beside_which_nothing_can_be_made(tmp_
 
 
 def _fails() -> dict[str, object]:
-    from functions.errors import Permanent
-
     raise Permanent("The disk is full.")
