@@ -143,7 +143,7 @@ def test_faults_on_one_answer_in_twenty_lose_nothing(real: World, proxy: FaultPr
 def test_a_store_that_is_down_is_not_stormed(real: World, proxy: FaultProxy, scale: Scale) -> None:
     bodies = fill(real, 500)
     proxy.down = True
-    with real.start("stage_in") as process:
+    with real.start("stage_in", CHRYSALIS_PATIENCE="300") as process:
         seconds = scale(60, 20, 8)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(seconds)
