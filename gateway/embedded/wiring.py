@@ -6,6 +6,7 @@ killed at any moment: what it knows is in $CHRYSALIS_HOME, its pods go on withou
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -230,6 +231,14 @@ class Machine:
         self.lock.release()
 
 
+def spare_collections() -> None:
+    """What is there after the start stays: the garbage collector need not look at it again, nor after every 700 new
+    objects (a seventh of the server's time under a hundred jobs)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 def serve(settings: Settings, *, host: str, port: int) -> None:
     """Run one machine until SIGINT or SIGTERM."""
     stopped = threading.Event()
@@ -237,6 +246,7 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
         signal.signal(number, lambda *_: stopped.set())
     machine = Machine(settings, host=host, port=port)
     machine.start()
+    spare_collections()
     if machine.password:
         tell_password(machine.password)
     machine.shelf.introduce(machine.url)
