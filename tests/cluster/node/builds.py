@@ -59,7 +59,7 @@ ALL = (KUBERNETES, SERVING, EVENTING, KUEUE)
 
 def programs(at: Places, module: Module) -> Path:
     """The folder with the module's programs, built now if they are not kept. A program's path below it is its name
-    in `programs` (Eventing has two that are called alike in different folders)."""
+    in `programs`."""
     folder = at.cache / "programs" / f"{module.name}-{_digest(module)}"
     if not folder.exists():
         _build(module, folder)
