@@ -109,4 +109,4 @@ def test_a_group_that_can_be_made_holds_its_processes_until_they_are_killed(grou
 
 def test_the_search_leaves_no_trial_group_behind() -> None:
     for parent in cgroups.parents():
-        assert not list(Path(parent.folder).glob("chrysalis-trial-*"))
+        assert not list(Path(parent.folder).glob(f"chrysalis-trial-{os.getpid()}"))
