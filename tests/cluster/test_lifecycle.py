@@ -59,6 +59,14 @@ def left(before: dict[str, set[str]], at: Places) -> dict[str, set[str]]:
     return {kind: found for kind, found in new.items() if found}
 
 
+def assert_nothing_left(before: dict[str, set[str]], at: Places) -> None:
+    """Within seconds: a process that has ended shows its namespace until its parent has taken notice."""
+    with contextlib.suppress(ClusterError):
+        wait_for("clean machine", lambda: not left(before, at), seconds=5)
+    assert left(before, at) == {}
+    assert lifecycle.leftovers(at) == []
+
+
 def start_pod(at: Places) -> None:
     words = ("run", "stays", f"--image={TOOLS}", "--restart=Never", "--command", "--", "sleep", "600")
     software.kubectl(at, *words)
@@ -73,8 +81,7 @@ def test_up_and_down_leave_nothing(at: Places) -> None:
         start_pod(at)
         assert left(before, at), "a running node has traces, or this test is blind"
         lifecycle.down(at, Steps())
-        assert left(before, at) == {}
-        assert lifecycle.leftovers(at) == []
+        assert_nothing_left(before, at)
 
 
 def test_a_second_cluster_is_refused(at: Places) -> None:
@@ -100,7 +107,7 @@ def test_it_comes_up_after_everything_was_killed(at: Places) -> None:
     lifecycle.up(at, Steps(), chosen=())
     start_pod(at)
     lifecycle.down(at, Steps())
-    assert left(before, at) == {}
+    assert_nothing_left(before, at)
 
 
 def kill_everything(at: Places) -> None:
