@@ -11,7 +11,7 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-zA-Z_-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-zA-Z_%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: $(VENV)/.demo ## one scan through two tools on this machine, with the times
@@ -49,8 +49,11 @@ soak: $(VENV)/.tools ## every test with its full counts (long)
 	CHRYSALIS_SCALE=soak $(BIN)/python -m pytest --timeout=7200 $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.tools ## measure this machine against the budgets and ChRIS (under eight minutes)
-	@set -e; for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+bench: $(VENV)/.tools ## measure one machine against its budgets and ChRIS (under eight minutes)
+	@$(BIN)/python bench/one_machine.py $(ARGS)
+
+bench-%: $(VENV)/.tools ## another bench of the folder bench/, such as bench-broker
+	@$(BIN)/python bench/$(subst -,_,$*).py $(ARGS)
 
 .PHONY: clean
 clean: ## remove .venv and what the tools keep
