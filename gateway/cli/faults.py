@@ -1,11 +1,15 @@
 """What the command says when it cannot go on, and the exit code that scripts see.
 
 0  done                      3  the server cannot be reached
-1  the job failed            4  the server refuses, or what it sent cannot be used
+1  the job failed            4  refused, or what was given or sent cannot be used
 2  wrong usage (click's)     130  Ctrl-C
+
+`plugin run` ends with the exit code of the plugin itself.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
@@ -13,9 +17,12 @@ JOB_FAILED, USAGE, UNREACHABLE, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
 
 
 class Fault(click.ClickException):
-    """A sentence for the user: the cause, and the next step."""
+    """A sentence for the user: the cause, and the next step. `result`: what is known all the same, for programs;
+    `text`: that for people."""
 
     exit_code = REFUSED
+    result: Any = None
+    text: str = ""
 
 
 class Unreachable(Fault):

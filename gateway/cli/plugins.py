@@ -13,13 +13,18 @@ PATHS = ("path", "unextpath")
 
 
 def choose(client: Client, wanted: str) -> Value:
-    """The newest version of `name`, or the one of `name@version`."""
-    name, _, version = wanted.partition("@")
-    found = list(client.pages("plugins/search/", name_exact=name, **({"version": version} if version else {})))
-    if not found:
+    """The newest version of `name`, or the one of `name@version`. Raises Fault when there is none."""
+    found = find(client, wanted)
+    if found is None:
         known = ", ".join(sorted({str(entry["name"]) for entry in client.pages("plugins/")})) or "none yet"
         raise Fault(f"There is no plugin {wanted!r} here (known: {known}): add it with `chrysalis plugin add SOURCE`.")
-    return max(found, key=lambda entry: ordinal(str(entry["version"])))
+    return found
+
+
+def find(client: Client, wanted: str) -> Value | None:
+    name, _, version = wanted.partition("@")
+    found = list(client.pages("plugins/search/", name_exact=name, **({"version": version} if version else {})))
+    return max(found, key=lambda entry: ordinal(str(entry["version"])), default=None)
 
 
 def ordinal(version: str) -> tuple[int, ...]:

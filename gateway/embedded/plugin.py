@@ -12,6 +12,7 @@ import resource
 import select
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,10 +72,14 @@ def judge(exit: Exit, plan: PodPlan) -> End | None:
 
 
 class PluginRun:
-    """Runs the plugin of a plan in its run directory. `stop`: a descriptor, readable when it shall end."""
+    """Runs the plugin of a plan in its run directory. `stop`: a descriptor, readable when it shall end; `tell` is given
+    what it prints, as it prints it."""
 
-    def __init__(self, run: Path, plan: PodPlan, group: Group, *, stop: int) -> None:
+    def __init__(
+        self, run: Path, plan: PodPlan, group: Group, *, stop: int, tell: Callable[[bytes], object] | None = None
+    ) -> None:
         self.run, self.plan, self.group, self.stop = run, plan, group, stop
+        self.tell = tell or (lambda data: None)
         self.outgoing, self.scratch = run / "outgoing", run / "scratch"
         self.watched = (self.outgoing, self.scratch)
         self.log = JobLog(run, segment=plan.log_segment)
@@ -236,6 +241,7 @@ class PluginRun:
         return bool(data)
 
     def _keep(self, data: bytes) -> None:
+        self.tell(data)
         try:
             self.log.write(data)
         except OSError:  # no room for the log on this disk: the plugin's work matters more

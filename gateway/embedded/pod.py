@@ -60,7 +60,7 @@ class Pod:
 
     def __init__(self, run: Path, plan: PodPlan) -> None:
         self.run, self.plan = run, plan
-        self.stop, self.told = _stop_signal()
+        self.stop, self.told = stop_signal()
         self.status = Status("begun", processes.identify(os.getpid()), os.urandom(16).hex())
         self.group = Group(group_name(self.status.uid), plan.parents)
 
@@ -197,7 +197,7 @@ def _be_mover(name: str, environment: Mapping[str, str]) -> None:
         os._exit(code)
 
 
-def _stop_signal() -> tuple[int, int]:
+def stop_signal() -> tuple[int, int]:
     """A pipe whose read end becomes readable when this process is told to end."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
