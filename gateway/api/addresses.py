@@ -18,7 +18,6 @@ PLANNED = {
         "feed-taggings": "{}/taggings/",
         "feed-comments": "{}/comments/",
         "tags": "tags/",
-        "plugin-instance-splits": "plugins/instances/{}/splits/",
         "workflow": "pipelines/workflows/{}/",
         "workflows": "pipelines/workflows/",
         "pipelines": "pipelines/",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from functions.errors import Permanent
 from gateway.arguments import PATHS, Given
-from gateway.catalog import endings, folders, inputs, paths, states
+from gateway.catalog import endings, folders, inputs, paths, references, states
 from gateway.catalog.base import milliseconds, table
 from gateway.catalog.faults import Absent
 from gateway.catalog.folders import FOLDERS, within
@@ -20,12 +20,15 @@ from gateway.policy import Reader, readable_files, readable_folders
 
 FILES = table(File)
 OLD, NEW, TAKEN = FOLDERS, aliased(FOLDERS, name="new"), aliased(FILES, name="taken")
-COPYING = ("pl-dircopy",)
+COPYING = ("pl-dircopy", "pl-tsdircopy", "pl-topologicalcopy")
 """The plugins whose whole work is done here."""
 
 
-def run(session: Session, row: Any, given: Sequence[Given], *, now: datetime) -> None:
-    """Do what the plugin says by copying rows, and finish the instance. Raises Absent if a path is gone."""
+def run(session: Session, row: Any, given: Sequence[Given], values: Mapping[str, Any], *, now: datetime) -> None:
+    """Do what the plugin says by copying rows, and finish the instance. `values`: what was given, by name.
+
+    Raises Absent if a path is gone.
+    """
     if row.output_path is None:
         raise Permanent("Its output folder was removed before it could run.")
     if row.name not in COPYING:
@@ -34,6 +37,10 @@ def run(session: Session, row: Any, given: Sequence[Given], *, now: datetime) ->
     sources = [path for one in given if one.type in PATHS for path in paths.listed(one.value)]
     for source in reversed(sources):  # the later source wins: what is there already is left alone
         copy(session, source, row.output_path, reader, owner_id=row.owner_id, now=now)
+    if row.type == "ts":
+        place = folders.places(session, [row.output_path])[row.output_path]
+        found = list(references.joined(session, values, reader))
+        references.put(session, found, place, instance=row.id, owner_id=row.owner_id, now=now)
     session.execute(FOLDERS.update().where(FOLDERS.c.instance_id == row.id).values(visible=True, complete=True))
     below = FOLDERS.join(FILES, FILES.c.folder_id == FOLDERS.c.id)
     total = select(func.coalesce(func.sum(FILES.c.size), 0), func.count()).select_from(below)

@@ -133,7 +133,7 @@ def connect(url: str) -> Engine:
 def prepare_sqlite(connection: Any, record: Any) -> None:
     """WAL: readers and the writer do not wait for each other. FULL: a commit survives a power cut."""
     connection.isolation_level = None  # transactions are begun by begin_sqlite, not by the driver
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+    for setting in (f"busy_timeout={BUSY_SECONDS * 1000}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {setting}")
 
 

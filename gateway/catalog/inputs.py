@@ -29,7 +29,7 @@ def resolve(session: Session, sources: Sequence[str], reader: Reader) -> list[In
     for source in sources:
         found = list(in_folder(session, source, reader)) or list(single(session, source, reader))
         if not found and not is_folder(session, source, reader):
-            raise Absent(f"There is no file or folder {source!r} any more, or you may not read it.")
+            raise _absent(source)
         merged |= {one.path: one for one in found}
     return list(merged.values())
 
@@ -59,3 +59,13 @@ def is_folder(session: Session, path: str, reader: Reader) -> bool:
 def is_there(session: Session, path: str, reader: Reader) -> bool:
     """Is there a folder or a file at this path that the reader may read?"""
     return is_folder(session, path, reader) or any(single(session, path, reader))
+
+
+def require(session: Session, path: str, reader: Reader) -> None:
+    """Raises Absent if there is nothing at this path for this reader."""
+    if not is_there(session, path, reader):
+        raise _absent(path)
+
+
+def _absent(path: str) -> Absent:
+    return Absent(f"There is no file or folder {path!r} any more, or you may not read it.")

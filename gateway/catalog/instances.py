@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from gateway.catalog.base import Base, BigId, Key, Milliseconds, Time, UtcDateTime
+from gateway.catalog.base import Base, BigId, ExactJson, Key, Milliseconds, Time, UtcDateTime
 from gateway.catalog.feeds import Feed
 from gateway.catalog.people import User
 from gateway.catalog.plugins import ComputeResource, Plugin, PluginParameter
@@ -100,7 +100,36 @@ class ParameterValue(Base):
     instance_id: Mapped[int] = mapped_column(BigId, ForeignKey("plugin_instances.id", ondelete="CASCADE"), index=True)
     parameter_id: Mapped[int] = mapped_column(BigId, ForeignKey("plugin_parameters.id", ondelete="CASCADE"), index=True)
     type: Mapped[str] = mapped_column(String(10))
-    value: Mapped[Any] = mapped_column(JSON)
+    value: Mapped[Any] = mapped_column(ExactJson)
 
     instance: Mapped[PluginInstance] = relationship(lazy="raise_on_sql", innerjoin=True)
     parameter: Mapped[PluginParameter] = relationship(lazy="raise_on_sql", innerjoin=True)
+
+
+class Join(Base):
+    """For whom an instance waits beside its previous one, which is among them: the instances that a ts plugin joins."""
+
+    __tablename__ = "joins"
+
+    instance_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("plugin_instances.id", ondelete="CASCADE"), primary_key=True
+    )
+    parent_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("plugin_instances.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class Split(Base):
+    """A split: the outputs of an instance, parted by filters, each into an instance of its own (`created_ids`)."""
+
+    __tablename__ = "splits"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[Key]
+    instance_id: Mapped[int] = mapped_column(BigId, ForeignKey("plugin_instances.id", ondelete="CASCADE"), index=True)
+    filter: Mapped[str] = mapped_column(String(600), default="")
+    created_ids: Mapped[str] = mapped_column(Text, default="")
+    """Comma-separated, as CUBE shows them."""
+    created: Mapped[Time]
+
+    instance: Mapped[PluginInstance] = relationship(lazy="raise_on_sql", innerjoin=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.catalog.base import Base
 from gateway.catalog.feeds import Feed
-from gateway.catalog.instances import ParameterValue, PluginInstance
+from gateway.catalog.instances import Join, ParameterValue, PluginInstance, Split
 from gateway.catalog.people import Group, Membership, Token, User
 from gateway.catalog.plugins import ComputeResource, Plugin, PluginComputeResource, PluginMeta, PluginParameter
 from gateway.catalog.tree import File, Folder, LinkFile
@@ -17,6 +17,7 @@ __all__ = [
     "File",
     "Folder",
     "Group",
+    "Join",
     "JournalEntry",
     "LinkFile",
     "Membership",
@@ -29,6 +30,7 @@ __all__ = [
     "PluginMeta",
     "PluginParameter",
     "Repair",
+    "Split",
     "Token",
     "User",
 ]

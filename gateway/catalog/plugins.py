@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Integer, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from gateway.catalog.base import Base, BigId, Key, Time
+from gateway.catalog.base import Base, BigId, ExactJson, Key, Time
 
 UNLIMITED = 2**31 - 1
 """What CUBE shows as a limit where there is none."""
@@ -104,7 +104,7 @@ class PluginParameter(Base):
     name: Mapped[str] = mapped_column(String(50))
     type: Mapped[str] = mapped_column(String(10))
     optional: Mapped[bool] = mapped_column(default=False)
-    default: Mapped[Any] = mapped_column(JSON(none_as_null=True), nullable=True)
+    default: Mapped[Any] = mapped_column(ExactJson, nullable=True)
     flag: Mapped[str] = mapped_column(String(52))
     short_flag: Mapped[str] = mapped_column(String(52), default="")
     action: Mapped[str] = mapped_column(String(20), default="store")

@@ -83,7 +83,7 @@ def launch(session: Session, chosen: list[int], *, now: datetime) -> list[str]:
         parameters = given.get(row.id, [])
         try:
             if row.slotless:
-                copies.run(session, row, parameters, now=now)
+                copies.run(session, row, parameters, {one.name: one.value for one in parameters}, now=now)
                 continue
             letters.append((outbox.REQUEST, row.job, body(session, row, parameters, now)))
         except Permanent as error:
@@ -100,6 +100,8 @@ def body(session: Session, row: Any, given: list[Given], now: datetime) -> bytes
     """The NDJSON of a job's `request` record. Raises Absent if a path is gone; Permanent if there is no such target."""
     if row.compute_resource is None:
         raise Permanent("Its compute resource was removed before it could run. Run it again on another one.")
+    for target in (path for one in given if one.type == "unextpath" for path in paths.listed(one.value)):
+        inputs.require(session, target, reader(row))
     sources = [row.input_path] if row.type == "ds" else []
     sources += [path for one in given if one.type == "path" for path in paths.listed(one.value)]
     return render_lines(

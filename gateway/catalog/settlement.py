@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from functions import jobs
 from functions.errors import Temporary
 from functions.records import Output
-from gateway.catalog import endings, folders, paths, states
+from gateway.catalog import endings, folders, paths, references, states
 from gateway.catalog.base import table
 from gateway.catalog.engine import Catalog
 from gateway.catalog.folders import FOLDERS, Place
@@ -38,6 +38,7 @@ SHOW = (
 )
 FIND = (
     select(INSTANCES.c.id, INSTANCES.c.status, INSTANCES.c.registered, INSTANCES.c.size, INSTANCES.c.owner_id)
+    .add_columns(references.ARE_ASKED.label("referring"))
     .add_columns(*(column.label(f"folder_{column.name}") for column in folders.PLACE))
     .select_from(INSTANCES.outerjoin(FOLDERS, FOLDERS.c.id == INSTANCES.c.output_folder_id))
     .where(INSTANCES.c.job == bindparam("name"))
@@ -51,13 +52,17 @@ LOG_CHARACTERS = 1800
 
 @dataclass(frozen=True)
 class Progress:
-    """The row of a job while it is settled, locked. `registered`: how many outputs are in."""
+    """The row of a job while it is settled, locked.
+
+    `registered`: how many outputs are in. `referring`: what others made is added to them (see `references`).
+    """
 
     id: int
     status: str
     registered: int
     size: int
     owner_id: int
+    referring: bool
     place: Place | None
 
 
@@ -118,8 +123,8 @@ def find(session: Session, job: str) -> Progress | None:
     row = session.execute(FIND, {"name": job}).one_or_none()
     if row is None:
         return None
-    place = Place(*row[5:]) if row.folder_id is not None else None
-    return Progress(row.id, row.status, row.registered, row.size, row.owner_id, place)
+    place = Place(*row[6:]) if row.folder_id is not None else None
+    return Progress(row.id, row.status, row.registered, row.size, row.owner_id, row.referring, place)
 
 
 def register(session: Session, progress: Progress, batch: list[Output], *, now: datetime) -> Progress:
@@ -163,14 +168,17 @@ def _row(one: Output, found: Mapping[str, Place], base: str, progress: Progress,
 
 def _finish(session: Session, progress: Progress, result: Mapping[str, Any], now: datetime, log_tail: str) -> bool:
     """The one switch: what was registered is shown, the row is final, children are woken, the next job goes out."""
+    added = references.Added()
+    if progress.place is not None and progress.referring and result["verdict"] == jobs.FINISHED:
+        added = references.after_run(session, progress.id, progress.place, now=now)
     session.connection().execute(SHOW, {"instance": progress.id})
     fields = {
-        "size": progress.size,
-        "registered": progress.registered,
+        "size": progress.size + added.size,
+        "registered": progress.registered + added.count,
         "attempt": result.get("attempt") or 0,
         "exit_code": result.get("exit_code"),
         "reason": result.get("reason") or "",
-        "sentence": result.get("sentence") or "",
+        "sentence": " ".join(text for text in (result.get("sentence"), added.sentence) if text),
         "usage": result.get("usage"),
         "log_tail": log_tail[-LOG_CHARACTERS:],
     }

@@ -11,6 +11,8 @@ the three states at the end are final.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from functions.jobs import CANCELLED as RESULT_CANCELLED
 from functions.jobs import FAILED as RESULT_FAILED
 from functions.jobs import FINISHED as RESULT_FINISHED
@@ -63,3 +65,9 @@ def after_parent(parent: str | None) -> str:
     if parent is None or parent == FINISHED:
         return CREATED
     return CANCELLED if parent in FINAL else WAITING
+
+
+def after_parents(parents: Iterable[str]) -> str:
+    """The first state of an instance that needs what all these parents make, none of which may have failed."""
+    firsts = {after_parent(parent) for parent in parents}
+    return next((state for state in (CANCELLED, WAITING) if state in firsts), CREATED)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from functions.errors import Permanent
 from gateway.arguments import PATHS
-from gateway.catalog import endings, folders, inputs, limits, paths, states, values
+from gateway.catalog import endings, folders, inputs, joins, limits, paths, states, values
 from gateway.catalog.base import milliseconds, table
 from gateway.catalog.faults import Denied, Faults, Faulty
 from gateway.catalog.feeds import Feed
@@ -75,9 +75,12 @@ def submit(session: Session, user: User, order: Order, *, now: datetime) -> int:
     The parent's row is locked, so that none waits for a parent that has just ended (design 3.3).
     """
     plugin = find_program(session, order.plugin_id)
+    if plugin.type == "ts":
+        joins.lock_all(session, order.parameters.get(joins.LIST), order.previous_id)
     parent = None if plugin.type == "fs" else find_parent(session, user, order.previous_id)
-    given, allowed, resource = check(session, user, plugin, order)
-    state = states.after_parent(parent.status if parent else None)
+    given, allowed, resource, joined = check(session, user, plugin, order, parent)
+    parents = [*([joins.Joined(parent.id, parent.status)] if parent else []), *joined]
+    state = states.after_parents(one.status for one in parents)
     feed_id = parent.feed_id if parent else _add_feed(session, user, order.title or plugin.name, now)
     row = {
         "title": order.title,
@@ -93,8 +96,8 @@ def submit(session: Session, user: User, order: Order, *, now: datetime) -> int:
         "queued_ms": milliseconds(now) if state == states.CREATED else None,
         **allowed,
     }
-    if parent and state == states.CANCELLED:
-        row |= endings.in_vain(parent.id, now)
+    if state == states.CANCELLED:
+        row |= endings.in_vain(next(one.id for one in parents if states.after_parent(one.status) == state), now)
     instance = session.execute(ADD_INSTANCE, row).scalar_one()
     above = parent.place if parent else _add_feed_folder(session, user, feed_id, now)
     folder = _add_output_folder(session, above, f"{plugin.name}_{instance}", instance, user, now)
@@ -102,6 +105,7 @@ def submit(session: Session, user: User, order: Order, *, now: datetime) -> int:
     session.connection().execute(NAME_INSTANCE, {"instance": instance, "job": job, "output_folder_id": folder.id})
     if given:
         session.execute(ADD_VALUES, [{"instance_id": instance, **one} for one in given])
+    joins.keep(session, instance, joined)
     if state == states.CREATED:
         release(session, now=now)
     return int(instance)
@@ -121,18 +125,26 @@ def find_parent(session: Session, user: User, previous_id: int | None) -> Parent
 
 
 def check(
-    session: Session, user: User, plugin: Program, order: Order
-) -> tuple[list[dict[str, Any]], dict[str, int], Resource]:
-    """The parameter values, limits and compute resource of an order. Raises Faulty with all that is wrong."""
+    session: Session, user: User, plugin: Program, order: Order, parent: Parent | None
+) -> tuple[list[dict[str, Any]], dict[str, int], Resource, list[joins.Joined]]:
+    """The parameter values, limits, compute resource and joined instances of an order.
+
+    Raises Faulty with all that is wrong.
+    """
     faults = Faults()
     given = check_parameters(session, user, plugin.parameters, order.parameters, faults)
+    joined: list[joins.Joined] = []
+    if parent is not None and plugin.type == "ts":
+        names = {parameter.id: parameter.name for parameter in plugin.parameters}
+        by_name = {names[row["parameter_id"]]: row for row in given}
+        joined = joins.check(session, Reader.of(user), parent.id, parent.feed_id, by_name, faults)
     allowed = check_limits(plugin, order, faults)
     resource = check_resource(session, plugin, order.compute_resource_name, faults)
     if len(order.title) > 100:
         faults.add("title", "Ensure this field has no more than 100 characters.")
     faults.close()
     assert resource is not None
-    return given, allowed, resource
+    return given, allowed, resource, joined
 
 
 def check_parameters(

@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 
 HOST = "host"
 ADMIN = "admin"
-BUILT_IN = ("pl-dircopy",)
+BUILT_IN = ("pl-tsdircopy", "pl-dircopy", "pl-topologicalcopy")
+"""The plugins that are part of Chrysalis, in the order in which clients know their ids (1, 2, 3)."""
 
 
 @dataclass(frozen=True)

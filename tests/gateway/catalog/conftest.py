@@ -35,6 +35,7 @@ def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalog]
         catalog = request.getfixturevalue("postgresql")
         databases.empty(catalog)
         catalog.arm = catalog.wake = lambda: None
+        catalog._programs.clear()  # ids begin anew, as they never do outside of tests
         yield catalog
         return
     shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "catalog.db")

@@ -37,8 +37,19 @@ def descriptor(name: str, kind: str = "ds", /, **fields: Any) -> dict[str, Any]:
     return raw | {"execshell": "python3", "selfpath": "/usr/local/bin", "selfexec": name.removeprefix("pl-")} | fields
 
 
+JOINING = [
+    parameter("plugininstances", "str", optional=True, default=""),
+    parameter("filter", "str", optional=True, default=""),
+    parameter("groupByInstance", "bool", optional=True, default=False, action="store_true"),
+]
+"""The parameters that every ts plugin has."""
+
+
 class Stage:
-    """Ann, Bob and Root; the plugins `gen` (fs), `pathed` (fs with a path), `ds` and `dircopy`; a clock that ticks."""
+    """Ann, Bob and Root; plugins, a clock that ticks.
+
+    `gen` (fs), `pathed` (fs with a path), `ds`, `ts`; built in: `dircopy`, `tsdircopy`, `topological`.
+    """
 
     def __init__(self, catalog: Catalog, *, slots: int = 2) -> None:
         self.catalog = catalog
@@ -64,6 +75,15 @@ class Stage:
             self.dircopy = self._plugin(
                 session,
                 descriptor("pl-dircopy", "fs", parameters=[parameter("dir", "unextpath")]),
+                runtime_kind="builtin",
+            )
+            self.ts = self._plugin(session, descriptor("pl-ts", "ts", parameters=JOINING))
+            self.topological = self._plugin(
+                session, descriptor("pl-topologicalcopy", "ts", parameters=JOINING), runtime_kind="builtin"
+            )
+            self.tsdircopy = self._plugin(
+                session,
+                descriptor("pl-tsdircopy", "ts", parameters=[parameter("dir", "unextpath"), *JOINING]),
                 runtime_kind="builtin",
             )
         with catalog.reading() as session:
