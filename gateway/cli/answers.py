@@ -23,6 +23,7 @@ from rich.console import RenderableType
 from gateway.cli import progress
 
 FLAG = "--json"
+WIDE = 160
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def show(answer: Answer, *, as_json: bool) -> None:
         if answer.text:
             click.echo(answer.text, nl=not answer.text.endswith("\n"))
     else:
-        progress.results.print(answer.text)
+        console = progress.results  # a table that goes into a file or a pipe is not cut to a terminal's width
+        console.print(answer.text, width=None if console.is_terminal else max(console.width, WIDE))
     sys.stdout.flush()
     if answer.error:
         click.echo(f"Error: {answer.error}", err=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.markup import escape
-from rich.table import Table
 
 from gateway.cli import tree
 
@@ -247,9 +247,10 @@ def told(seen: Seen) -> str:
     return " ".join(filter(None, [seen.sentence, seen.last[:200]])) or f"it ended with {seen.code} and printed nothing"
 
 
-def lines(found: list[Check]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+def lines(found: list[Check]) -> Group:
+    """A line a check, however wide the terminal is."""
+    rows = []
     for one in found:
         told = ": ".join(filter(None, [one.name, one.sentence])) + (f". To do: {one.advice}" if one.advice else "")
-        table.add_row(f"[{COLOURS[one.verdict]}]{one.verdict}[/]", escape(told))
-    return table
+        rows.append(f"[{COLOURS[one.verdict]}]{one.verdict:<8}[/] {escape(told)}")
+    return Group(*rows)

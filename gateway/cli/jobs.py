@@ -45,7 +45,9 @@ def run_command(
     value: dict[str, Any] = plugins.parse(known, rest) | ({"title": title} if title else {})
     value |= source(client, chosen, known, folder, previous)
     number = int(client.post(f"plugins/{chosen['id']}/instances/", value)["id"])
-    return follow(client, number, into=into) if wait or into else Answer({"id": number}, str(number))
+    if wait or into:
+        return follow(client, number, text=str(number), into=into)
+    return Answer({"id": number}, str(number))
 
 
 def source(
@@ -82,19 +84,21 @@ def watch_command(number: int) -> Answer:
 
     On a terminal the tree of its whole feed is shown as it changes; elsewhere, a line for each step of the job.
     """
-    answer = follow(connect(), number)
-    return Answer(answer.value)
+    return follow(connect(), number, text="")
 
 
-def follow(client: Client, number: int, *, into: Path | None = None) -> Answer:
-    """Wait for a job's end, tell of it, and fetch its files. Raises JobFailed, which still tells the number."""
+def follow(client: Client, number: int, *, text: str, into: Path | None = None) -> Answer:
+    """Wait for a job's end, tell of it, and fetch its files; `text` is the answer for people.
+
+    Raises JobFailed, which has the same answer.
+    """
     instance = watch.live(client, number)
     took = watch.phases(client, number)
     value = {**plain(instance), "milliseconds": took, "warning": watch.warning(client, instance) or None}
     try:
         watch.require_success(client, instance)
     except Fault as fault:
-        fault.result, fault.text = value, str(number)
+        fault.result, fault.text = value, text
         raise
     if value["warning"]:
         click.echo(f"Warning: {value['warning']}", err=True)
@@ -102,14 +106,18 @@ def follow(client: Client, number: int, *, into: Path | None = None) -> Answer:
     click.echo(f"milliseconds: {steps}", err=True)
     if into is None:
         click.echo(f"its files: chrysalis download {number}", err=True)
-        return Answer(value, str(number))
+        return Answer(value, text)
     files = transfers.fetch(client, str(instance["output_path"]), into)
-    return Answer(value | {"folder": str(into), "files": [file.relative for file in files]}, str(number))
+    return Answer(value | {"folder": str(into), "files": [file.relative for file in files]}, text)
 
 
 def plain(instance: Value) -> Value:
-    """The server's instance without its links."""
-    return {name: value for name, value in instance.items() if not str(value).startswith(("http://", "https://"))}
+    """The server's instance without its links and forms."""
+    return {
+        name: value
+        for name, value in instance.items()
+        if name != "template" and not str(value).startswith(("http://", "https://"))
+    }
 
 
 @click.command("retry", cls=Command)
@@ -124,8 +132,9 @@ def retry_command(number: int, wait: bool) -> Answer:
     made = retry.retry(client, number)
     for old, new in made.items():
         click.echo(f"job {old} again as {new}", err=True)
-    answer = follow(client, made[number]) if wait else Answer({"id": made[number]}, str(made[number]))
-    return Answer({**answer.value, "again": made}, answer.text)
+    text = str(made[number])
+    value = follow(client, made[number], text=text).value if wait else {"id": made[number]}
+    return Answer({**value, "again": made}, text)
 
 
 @click.command("logs", cls=Command)
