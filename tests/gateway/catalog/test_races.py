@@ -162,3 +162,24 @@ def test_folders_made_at_once_are_made_once(stage: Stage) -> None:
         assert (
             session.scalar(select(func.count()).select_from(Folder).where(Folder.path.like("home/ann/uploads/%"))) == 3
         )
+
+
+@pytest.mark.parametrize("builtin", [True, False])
+def test_who_joins_several_parents_is_woken_though_all_end_at_once(stage: Stage, builtin: bool) -> None:
+    stage.set_slots(10**6)
+    root = stage.run(stage.gen)
+    stage.end(root, outputs=[])
+    plugin, woken = (stage.topological, states.FINISHED) if builtin else (stage.ts, states.COPYING)
+    for _ in range(ROUNDS):
+        parents = [stage.run(stage.ds, previous=root) for _ in range(3)]
+        order = Order(plugin, {"plugininstances": ",".join(map(str, parents))}, previous_id=parents[1])
+        made: list[int] = []
+
+        def joining(order: Order = order, made: list[int] = made) -> None:
+            with stage.catalog.transaction() as session:
+                made.append(submit(session, stage.ann, order, now=stage.now))
+
+        jobs = [stage.job(one) for one in parents]
+        endings = [lambda job=job: settle(stage.catalog, job, RESULT, [], now=stage.now) for job in jobs]
+        at_once(joining, *endings)
+        assert stage.status(made[-1]) == [woken]
