@@ -11,14 +11,12 @@ build, as pip does everywhere, and so is the act of an administrator; its descri
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import json
+import logging
 import os
-import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,16 +25,24 @@ from typing import Any
 from functions.errors import Permanent
 from gateway.catalog import descriptors
 from gateway.catalog.faults import Faulty
-from gateway.embedded import complaints, processes, sandbox
+from gateway.embedded import (
+    complaints,
+    descriptor_files,
+    families,
+    interpreters,
+    packages,
+    processes,
+    sandbox,
+)
+from gateway.embedded.families import Distribution, Question
+from gateway.embedded.interpreters import OtherPython
+from gateway.embedded.packages import Installer
+
+log = logging.getLogger(__name__)
 
 MARK = "chrysalis.json"
 BUILDING = ".building-"
-PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
-PINNED = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(?P<version>[0-9][0-9.]*)\s*")
-REQUIREMENT = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[A-Za-z0-9._, -]*\])?\s*([=<>!~;@(].*)?")
 DESCRIBE_SECONDS = 120
-LEFT_OUT = frozenset({".venv", "venv", "node_modules", "__pycache__", ".tox", ".mypy_cache"})
-OUTER_PATH = "/usr/local/bin:/usr/bin:/bin"
 EXCHANGE, HERE = 2, -100  # renameat2(2): RENAME_EXCHANGE, AT_FDCWD
 
 
@@ -50,13 +56,8 @@ class Environment:
     descriptor: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Distribution:
-    """What pip has installed for what was asked for."""
-
-    name: str
-    version: str
-    repository: str = ""
+class RulesBroken(Permanent):
+    """A package has told its descriptor, but no catalog may take it."""
 
 
 class Environments:
@@ -73,24 +74,32 @@ class Environments:
         return self._bwrap
 
     def find(self, name: str, version: str) -> Environment | None:
-        """An installed version; None if there is none."""
-        folder = self.root / name / version
+        """An installed version, by any spelling of its package's name; None if there is none."""
+        folder = self.root / families.canonical(name) / version
         with suppress(OSError, ValueError, KeyError, TypeError):
             known = json.loads((folder / MARK).read_text())
             return Environment(folder, known["name"], known["version"], known["descriptor"])
         return None
 
-    def install(self, source: str) -> Environment:
-        """Install a requirement (`shexec==2.5.0`), a wheel or a folder. Raises Permanent with one sentence.
+    def all(self) -> list[Environment]:
+        """Every installed version."""
+        marks = sorted(self.root.glob(f"[!.]*/*/{MARK}"))
+        found = (self.find(mark.parts[-3], mark.parts[-2]) for mark in marks)
+        return [environment for environment in found if environment]
 
-        A pinned requirement that is here already is answered at once; a folder or a wheel is always installed anew.
+    def install(self, source: str) -> Environment:
+        """Install a requirement (`shexec==2.5.0`), a wheel, a folder or a descriptor. Raises Permanent with a sentence.
+
+        A pinned requirement that is here already is answered at once; a folder or a wheel is always installed anew. Of
+        a descriptor (a .json file) the program is not installed, but must be here: `descriptor_files`.
         """
-        asked = requirement(source)
-        pinned = PINNED.fullmatch(asked)
+        if source.endswith(descriptor_files.SUFFIX) and Path(source).expanduser().is_file():
+            return self._adopt(Path(source).expanduser())
+        asked = packages.requirement(source)
+        pinned = packages.PINNED.fullmatch(asked)
         if pinned and (known := self.find(pinned["name"], pinned["version"])):
             return known
-        if not self.bwrap and not self.unsandboxed:
-            raise Permanent(complaints.NO_SANDBOX)
+        self._require_sandbox()
         with self._building() as building:
             return self._build(building, asked)
 
@@ -98,8 +107,21 @@ class Environments:
         """Forget a version. Jobs that run in it keep what they have opened only: remove what nobody runs."""
         gone = self.root / f"{BUILDING}{os.urandom(4).hex()}"
         with suppress(FileNotFoundError):
-            (self.root / name / version).rename(gone)
+            (self.root / families.canonical(name) / version).rename(gone)
         shutil.rmtree(gone, ignore_errors=True)
+
+    def _require_sandbox(self) -> None:
+        if not self.bwrap and not self.unsandboxed:
+            raise Permanent(complaints.NO_SANDBOX)
+
+    def _adopt(self, file: Path) -> Environment:
+        """A plugin whose program is here already."""
+        self._require_sandbox()
+        given = descriptor_files.read(file)
+        installed = [(known.folder, known.name, known.version) for known in self.all()]
+        place, told = descriptor_files.locate(given, file, installed, hidden=(self.root.parent, Path.home()))
+        checked = check(told, told["name"])
+        return Environment(place, checked["name"], checked["version"], checked)
 
     @contextmanager
     def _building(self) -> Iterator[Path]:
@@ -116,141 +138,89 @@ class Environments:
                 shutil.rmtree(building, ignore_errors=True)
 
     def _build(self, building: Path, asked: str) -> Environment:
+        """With our Python; with another one of this machine if the package says that it needs it."""
+        try:
+            return self._build_with(building, asked, Path(sys.executable))
+        except OtherPython as fault:
+            known = interpreters.find(os.environ)
+            other = interpreters.fitting(fault.wanted, known)
+            if other is None:
+                raise Permanent(f"{fault} {complaints.pythons([str(one) for one in known])}") from fault
+            log.info("%s is installed with Python %s", asked, other, extra={"action": "plugin.python"})
+            shutil.rmtree(building, ignore_errors=True)
+            return self._build_with(building, asked, other.path)
+
+    def _build_with(self, building: Path, asked: str, python: Path) -> Environment:
         """Every step works in the new folder; the last one moves it."""
-        distribution = fill(building, asked)
-        place = self.root / distribution.name / distribution.version
-        relocate(building, place)
-        described = self._describe(building, place, distribution)
+        installer = packages.make(building, python)
+        package = packages.fill(installer, asked)
+        place = self.root / families.canonical(package.name) / package.version
+        packages.relocate(building, place)
+        described = self._describe_with_some_base(installer, place, package)
         environment = Environment(place, described["name"], described["version"], described)
         (building / MARK).write_text(json.dumps({**asdict(environment), "folder": str(place), "source": asked}))
         place.parent.mkdir(parents=True, exist_ok=True)
         exchange(building, place)
         return environment
 
-    def _describe(self, building: Path, place: Path, distribution: Distribution) -> dict[str, Any]:
-        """The descriptor, as the package tells it, checked. Raises Permanent."""
-        if not (building / "bin/chris_plugin_info").exists():
-            raise Permanent(complaints.no_plugin(distribution.name))
+    def _describe_with_some_base(self, installer: Installer, place: Path, package: Distribution) -> dict[str, Any]:
+        """The descriptor; a chrisapp plugin that the newest base breaks gets the base of its time. Raises Permanent."""
+        building = installer.folder
+        try:
+            return self._describe(building, place, package)
+        except OtherPython:
+            raise
+        except Permanent as fault:
+            why = fault
+        for older in families.older_bases(building, package.name):
+            try:
+                installer.install(older)
+                packages.relocate(building, place)
+                found = self._describe(building, place, package)
+                log.info("%s works with %s", package.name, older, extra={"action": "plugin.base"})
+                return found
+            except RulesBroken as fault:
+                why = fault  # this one has answered: its fault is the package's own
+            except Permanent:
+                continue
+        raise why
+
+    def _describe(self, building: Path, place: Path, package: Distribution) -> dict[str, Any]:
+        """The descriptor, as the first program of the package that answers tells it, checked. Raises Permanent."""
+        faults = []
+        for question in families.questions(building, package):
+            try:
+                told = families.told(self._ask(building, place, package, question), package.name)
+            except Permanent as fault:
+                faults.append(fault)
+                continue
+            return check(families.complete(told, question, package, place / "bin"), package.name)
+        raise faults[0]
+
+    def _ask(self, building: Path, place: Path, package: Distribution, question: Question) -> str:
         home = place if self.bwrap else building
-        words = [str(home / "bin/python"), str(home / "bin/chris_plugin_info"), "-r", distribution.repository]
-        words += ["--dock-image", f"localhost/{distribution.name.lower()}:{distribution.version}", distribution.name]
+        words = [str(home / "bin/python"), str(home / "bin" / question.program), *question.words]
         if self.bwrap:
             words = sandbox.arguments(self.bwrap, self._rooms(building, place), words)
-        variables = {"PATH": f"{home}/bin:{OUTER_PATH}", "HOME": sandbox.HOME, "LANG": "C.UTF-8"}
-        done = run(words, variables, seconds=DESCRIBE_SECONDS)
+        variables = {"PATH": f"{home}/bin:{packages.OUTER_PATH}", "HOME": sandbox.HOME, "LANG": "C.UTF-8"}
+        done = packages.run(words, variables, seconds=DESCRIBE_SECONDS)
         if done.returncode:
-            raise Permanent(complaints.describe(done.stderr, distribution.name))
-        return check(done.stdout, place, distribution)
+            if wanted := complaints.other_python(done.stderr, package.name):
+                raise OtherPython(complaints.describe(done.stderr, package.name), wanted)
+            raise Permanent(complaints.describe(done.stderr, package.name))
+        return str(done.stdout)
 
     def _rooms(self, building: Path, place: Path) -> sandbox.Rooms:
         prefixes = sandbox.prefixes(building, hidden=[self.root.parent, Path.home()])
         return sandbox.Rooms(environment=building, place=place, uid=os.getpid() + 1_000_000, prefixes=prefixes)
 
 
-def requirement(source: str) -> str:
-    """What pip is asked for: a path that is there, or a requirement. Raises Permanent if it is neither."""
-    path = Path(source).expanduser()
-    if source.strip() and path.is_dir() and not any((path / name).is_file() for name in PROJECT):
-        raise Permanent(f"The folder {source} is no Python package: it has none of {', '.join(PROJECT)}.")
-    if source.strip() and (path.is_dir() or path.is_file()):
-        return str(path.absolute())
-    remote = "@" in source  # `name @ https://...`
-    if not REQUIREMENT.fullmatch(source) or (source.strip().endswith(".whl") and not remote):
-        raise Permanent(f"There is no folder or wheel {source!r}. Give one, or a package like shexec==2.5.0.")
-    return source.strip()
-
-
-def fill(folder: Path, asked: str) -> Distribution:
-    """Make an environment and install into it; answers the distribution that was asked for. Raises Permanent."""
-    ours = importlib.util.find_spec("pip") is not None
-    bare = ["--prompt", "plugin", *(["--without-pip"] if ours else [])]
-    made = run([sys.executable, "-m", "venv", *bare, str(folder)], dict(os.environ))
-    if made.returncode:
-        raise Permanent(f"No virtual environment can be made here: {complaints.last_line(made.stdout + made.stderr)}")
-    report = folder / "report.json"
-    pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin/python")]
-    if not ours:
-        pip = [str(folder / "bin/python"), "-m", "pip"]
-    options = ["--no-input", "--no-compile", "--disable-pip-version-check", "--progress-bar", "off", "--retries", "2"]
-    with source_of(folder, asked) as source:
-        done = run([*pip, "install", *options, "--report", str(report), "--", source], pip_variables(os.environ))
-    if done.returncode:
-        raise Permanent(complaints.install(done.stdout + done.stderr, asked))
-    return requested(json.loads(report.read_text()))
-
-
-@contextmanager
-def source_of(folder: Path, asked: str) -> Iterator[str]:
-    """What pip builds from: of a folder a copy, since a build writes into it and reads what an earlier one has left."""
-    if not Path(asked).is_dir():
-        yield asked
-        return
-    copy, top = folder / "source" / Path(asked).name, Path(asked)
-
-    def ignore(place: str, names: list[str]) -> set[str]:
-        left = {name for name in names if name in LEFT_OUT or name.endswith(".egg-info")}
-        return left | {"build", "dist"} & set(names) if Path(place) == top else left
-
-    try:
-        shutil.copytree(top, copy, symlinks=True, ignore=ignore)
-        yield str(copy)
-    except (OSError, shutil.Error) as error:
-        raise Permanent(f"The folder {asked} cannot be copied: {error}") from error
-    finally:
-        shutil.rmtree(copy.parent, ignore_errors=True)
-
-
-def pip_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Pure: our environment without our own settings, which hold secrets that no package's build needs."""
-    kept = {name: value for name, value in environ.items() if not name.startswith(("CHRYSALIS_", "AWS_"))}
-    return {**kept, "PYTHONNOUSERSITE": "1", "PIP_USER": "0"}
-
-
-def requested(report: Mapping[str, Any]) -> Distribution:
-    """Pure: the one package in pip's report that was asked for, not a dependency.
-
-    The report's format: https://pip.pypa.io/en/stable/reference/installation-report/
-    """
-    for row in report["install"]:
-        if row.get("requested"):
-            told = row["metadata"]
-            links = [link.partition(",")[2].strip() for link in told.get("project_url", ())]
-            repository = next((link for link in [*links, told.get("home_page", "")] if link.startswith("http")), "")
-            return Distribution(told["name"], told["version"], repository)
-    raise Permanent("pip has installed nothing for what was asked.")
-
-
-def relocate(building: Path, place: Path) -> None:
-    """Make an environment lie at `place`: its scripts name their interpreter there, its bytecode its sources."""
-    before, after = str(building).encode(), str(place).encode()
-    for script in (*(building / "bin").iterdir(), building / "pyvenv.cfg"):
-        if script.is_file() and not script.is_symlink():
-            body = script.read_bytes()
-            if before in body and b"\0" not in body:
-                script.write_bytes(body.replace(before, after))
-    for passing in (building / "report.json", *building.glob("lib/*/site-packages/*.dist-info/direct_url.json")):
-        if passing.name == "report.json" or before in passing.read_bytes():  # it names the copy that pip has built from
-            passing.unlink()
-    words = [str(building / "bin/python"), "-m", "compileall", "-q", "-s", str(building), "-p", str(place)]
-    run([*words, str(building / "lib")], {"PATH": OUTER_PATH})  # a file of another Python's syntax is no fault
-
-
-def check(text: str, place: Path, distribution: Distribution) -> dict[str, Any]:
-    """Pure: the descriptor in what `chris_plugin_info` printed, under the catalog's rules. Raises Permanent.
-
-    Where the program lies is ours to say: `python` is found by PATH, since a long path of ours would break the rule
-    that `execshell` has at most 50 characters.
-    """
-    try:
-        told = json.loads(text[text.index("{") :])
-    except ValueError as error:
-        raise Permanent(f"{distribution.name} does not tell a descriptor that can be read: {error}.") from error
-    found = {name: value for name, value in told.items() if value not in (None, "None <None>")}
-    found |= {"execshell": "python", "selfpath": str(place / "bin")}
+def check(found: dict[str, Any], name: str) -> dict[str, Any]:
+    """Pure: a descriptor under the catalog's rules. Raises RulesBroken."""
     try:
         descriptors.parse(found)
     except Faulty as fault:
-        raise Permanent(f"The descriptor of {distribution.name} breaks the rules of plugins: {fault}.") from fault
+        raise RulesBroken(f"The descriptor of {name} breaks the rules of plugins: {fault}.") from fault
     return found
 
 
@@ -262,16 +232,3 @@ def exchange(new: Path, place: Path) -> None:
     if processes.LIBC.renameat2(HERE, os.fsencode(new), HERE, os.fsencode(place), EXCHANGE):
         place.rename(new.with_name(new.name + "-old"))  # a file system that cannot exchange: nearly one step
         new.rename(place)
-
-
-def run(words: Sequence[str], variables: Mapping[str, str], *, seconds: float | None = None) -> Any:
-    """Run a program to its end. Raises Permanent if it cannot be started or does not end in time."""
-    try:
-        return subprocess.run(
-            words, env=variables, timeout=seconds, check=False, capture_output=True, text=True, errors="replace",
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise Permanent(f"{Path(words[0]).name} did not end within {seconds:g} seconds.") from error
-    except OSError as error:
-        raise Permanent(f"{Path(words[0]).name} cannot be started: {error.strerror}.") from error

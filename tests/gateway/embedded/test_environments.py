@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 
 from functions.errors import Permanent
 from functions.jobs import JobPlan, Request, Runtime
-from gateway.embedded import environments
-from gateway.embedded.environments import Distribution, Environment, Environments
+from gateway.embedded import environments, families, interpreters, packages
+from gateway.embedded.environments import Environment, Environments
+from gateway.embedded.families import Distribution
 from tests.gateway.embedded.bench import Bench
 
 PROJECT = """
@@ -23,6 +25,9 @@ build-backend = "setuptools.build_meta"
 [project]
 name = "{name}"
 version = "{version}"
+description = "Appends a word."
+license = {{ text = "MIT" }}
+authors = [{{ name = "Somebody", email = "somebody@h.org" }}]
 requires-python = "{python}"
 dependencies = {dependencies}
 [project.scripts]
@@ -129,10 +134,11 @@ def test_scripts_and_bytecode_name_the_place_where_they_lie(shelf: Environments,
 @pytest.mark.parametrize(
     ("package", "words"),
     [
-        ({"python": "<3.9"}, "needs another Python (<3.9"),
+        ({"python": "<3.5"}, "needs another Python (<3.5"),
         ({"dependencies": ("chris_plugin>=0.4", "no-such-package-for-chrysalis")}, "'no-such-package-for-chrysalis'"),
         ({"dependencies": ()}, "no ChRIS plugin"),
         ({"version": "1.0rc1"}, "Invalid version"),
+        ({"program": "import no_such_module"}, "uses the Python module no_such_module but does not say"),
         ({"program": "raise RuntimeError('not on this machine')"}, "not on this machine"),
     ],
 )
@@ -146,6 +152,96 @@ def test_what_cannot_be_installed_is_told_in_a_sentence(
 
 
 @pytest.mark.slow
+def test_a_package_for_an_older_python_gets_one_where_there_is_one(
+    shelf: Environments, bench: Bench, tmp_path: Path
+) -> None:
+    wanted = "<3.11"
+    source = write_package(tmp_path / "package", python=wanted)
+    known = interpreters.find(os.environ)
+    other = interpreters.fitting(wanted, known)
+    if other is None:
+        with pytest.raises(Permanent, match=r"needs another Python \(<3\.11.*Of this machine's Pythons none fits"):
+            shelf.install(source)
+        return
+    environment = shelf.install(source)
+    inside = subprocess.run([environment.folder / "bin/python", "-V"], capture_output=True, text=True, check=True)
+    assert inside.stdout.strip() == f"Python {other}"
+    assert run(bench, environment) == "scan!"
+
+
+CHRISAPP = """
+import os
+from chrisapp.base import ChrisApp
+
+class Append(ChrisApp):
+    PACKAGE = "pl-append"
+    TYPE = "ds"
+    OUTPUT_META_DICT = {}
+
+    def define_parameters(self):
+        self.add_argument("-w", "--word", dest="word", type=str, optional=True, default="!", help="what to append")
+        self.add_argument("--loud", dest="loud", type=bool, optional=True, default=False, help="in capitals")
+
+    def show_man_page(self):
+        print("the whole manual")
+
+    def run(self, options):
+        for name in os.listdir(options.inputdir):
+            text = open(os.path.join(options.inputdir, name)).read() + options.word
+            open(os.path.join(options.outputdir, name), "w").write(text.upper() if options.loud else text)
+
+def main():
+    Append().launch()
+"""
+OWN_VERSION = (
+    CHRISAPP.replace(
+        '    PACKAGE = "pl-append"',
+        """
+    AUTHORS = TITLE = DESCRIPTION = LICENSE = "old"
+    VERSION = "0.9"
+    SELFPATH, SELFEXEC, EXECSHELL = "/usr/src", "append.py", "python3"
+""",
+    )
+    .replace('"--loud"', '"--man"')
+    .replace('dest="loud"', 'dest="loud", action="store_true"')
+)  # its own --man
+
+
+@pytest.mark.slow
+def test_a_chrisapp_plugin_tells_its_descriptor_by_json(shelf: Environments, bench: Bench, tmp_path: Path) -> None:
+    source = write_package(tmp_path / "package", dependencies=("chrisapp==2.5.3",), program=CHRISAPP)
+    environment = shelf.install(source)
+    told = environment.descriptor
+    assert (told["name"], told["version"], told["type"]) == ("pl-append", "1.0.0", "ds")
+    assert (told["selfexec"], told["execshell"]) == ("pl-append", "python")
+    assert told["selfpath"] == str(environment.folder / "bin") and told["dock_image"] == "localhost/pl-append:1.0.0"
+    assert [one["flag"] for one in told["parameters"]] == ["--word", "--loud"]
+    assert run(bench, environment, "--word", "?", "--loud") == "SCAN?"
+    saved = ask(environment, "--savejson", str(tmp_path))
+    assert saved == "" and json.loads((tmp_path / "Append.json").read_text())["selfexec"] == "pl-append"
+    assert ask(environment, "--man") == "the whole manual" and ask(environment, "--version") == "1.0.0"
+    again = shelf.install(str(tmp_path / "Append.json"))
+    assert (again.folder, again.name, again.version) == (environment.folder, "pl-append", "1.0.0")
+    assert run(bench, again, job="again") == "scan!"
+
+
+def ask(environment: Environment, *words: str) -> str:
+    program = [environment.folder / "bin/python", environment.folder / "bin" / environment.descriptor["selfexec"]]
+    path = {"PATH": f"{environment.folder}/bin:{os.defpath}"}  # chrisapp looks for itself there
+    return subprocess.run([*program, *words], capture_output=True, text=True, check=True, env=path).stdout.strip()
+
+
+@pytest.mark.slow
+def test_a_plugin_older_than_its_base_gets_the_base_of_its_time(
+    shelf: Environments, bench: Bench, tmp_path: Path
+) -> None:
+    environment = shelf.install(write_package(tmp_path / "a", dependencies=("chrisapp",), program=OWN_VERSION))
+    assert environment.version == "0.9" and run(bench, environment, "--man") == "SCAN!"
+    with pytest.raises(Permanent, match=r"does not tell what it is: .*--man"):
+        shelf.install(write_package(tmp_path / "b", dependencies=("chrisapp>=2",), program=OWN_VERSION))
+
+
+@pytest.mark.slow
 def test_a_package_that_breaks_while_it_is_built_says_why(shelf: Environments, tmp_path: Path) -> None:
     folder = write_package(tmp_path / "package")
     (tmp_path / "package/setup.py").write_text("raise RuntimeError('no compiler for the moon')")
@@ -154,24 +250,24 @@ def test_a_package_that_breaks_while_it_is_built_says_why(shelf: Environments, t
 
 
 def test_without_a_network_the_sentence_says_so(shelf: Environments, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [*filter(lambda name: name.startswith("PIP_"), dict(environments.os.environ))]:
+    for name in [*filter(lambda name: name.startswith("PIP_"), dict(os.environ))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     with pytest.raises(Permanent, match="index cannot be reached"):
         shelf.install("shexec==2.5.0")
 
 
-@pytest.mark.parametrize("source", ["/no/such/folder", "./x.whl", "--help", "", "a b", "-r x"])
+@pytest.mark.parametrize("source", ["/no/such/folder", "./x.whl", "./x.json", "--help", "", "a b", "-r x"])
 def test_what_is_neither_path_nor_package_is_refused_without_a_look_at_the_network(
     shelf: Environments, source: str
 ) -> None:
-    with pytest.raises(Permanent, match="There is no folder or wheel"):
+    with pytest.raises(Permanent, match="There is no folder, wheel or descriptor"):
         shelf.install(source)
 
 
 @pytest.mark.parametrize("source", ["shexec==2.5.0", "shexec", "shexec>=2,<3", "shexec[x]~=2.5", "a @ https://h/a.whl"])
 def test_a_requirement_is_passed_on(source: str) -> None:
-    assert environments.requirement(source) == source
+    assert packages.requirement(source) == source
 
 
 def test_without_a_sandbox_nothing_is_installed(tmp_path: Path) -> None:
@@ -186,21 +282,24 @@ def test_what_a_crash_left_half_built_is_no_plugin(shelf: Environments) -> None:
 
 def test_our_own_secrets_do_not_reach_a_build() -> None:
     ours = {"CHRYSALIS_S3_SECRET_KEY": "x", "AWS_SECRET_ACCESS_KEY": "y", "PIP_INDEX_URL": "z", "PATH": "/bin"}
-    assert set(environments.pip_variables(ours)) == {"PIP_INDEX_URL", "PATH", "PYTHONNOUSERSITE", "PIP_USER"}
+    assert set(packages.pip_variables(ours)) == {"PIP_INDEX_URL", "PATH", "PYTHONNOUSERSITE", "PIP_USER"}
 
 
 @pytest.mark.parametrize("text", ["", "hello", "{", "[1]", '{"name": 3}'])
 def test_a_descriptor_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(Permanent):
-        environments.check(text, Path("/p"), Distribution("x", "1.0"))
+        environments.check(families.told(text, "x"), "x")
 
 
 def test_the_report_of_pip_tells_what_was_asked_for() -> None:
     rows = [
         {"requested": False, "metadata": {"name": "dep", "version": "1"}},
-        {"requested": True, "metadata": {"name": "x", "version": "2", "project_url": ["Source, https://h/x"]}},
+        {
+            "requested": True,
+            "metadata": {"name": "x", "version": "2", "project_url": ["Home, http://wiki", "Source, https://h.org/x"]},
+        },
     ]
-    assert environments.requested({"install": rows}) == Distribution("x", "2", "https://h/x")
+    assert packages.requested({"install": rows}) == Distribution("x", "2", "https://h.org/x")
 
 
 def test_a_folder_that_is_no_package_is_refused_before_anything_is_copied(tmp_path: Path) -> None:
