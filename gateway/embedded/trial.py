@@ -6,6 +6,7 @@ installed beside them (`trials/plugins/`), so that trying one never changes what
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -27,8 +28,10 @@ from gateway.embedded.plan import PodPlan, Status, read_plan, read_status, write
 from gateway.embedded.plugin import PluginRun
 from gateway.embedded.pod import group_name, stop_signal
 
-TRIALS = "trials"
+TRIALS, STAMP = "trials", "chrysalis-source"
 NO_JOB = "trial"
+UNREAD = frozenset({".git", ".venv", "venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "build"})
+"""Folders of a source whose changes do not make another plugin."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,21 @@ class Bench:
         """A folder, a wheel, an installed plugin (`name`, `name@1.0`), or a package of the index. Raises Permanent."""
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.trials.mkdir(mode=0o700, exist_ok=True)
-        if Path(source).expanduser().exists():
-            return self.tried.install(source)
+        if (place := Path(source).expanduser()).exists():
+            return self._try(place.absolute())
         name, at, version = source.partition("@")
         return find(self.installed, name, version) or self.installed.install(f"{name}=={version}" if at else source)
+
+    def _try(self, source: Path) -> Environment:
+        """A folder or a wheel, installed anew only where something in it has changed since."""
+        stamp = f"{source} {fingerprint(source)}"
+        for told in self.tried.root.glob(f"[!.]*/*/{STAMP}"):
+            known = self.tried.find(*told.parts[-3:-1]) if told.read_text() == stamp else None
+            if known:
+                return known
+        installed = self.tried.install(str(source))
+        (installed.folder / STAMP).write_text(stamp)
+        return installed
 
     def run(self, trial: Trial, *, tell: Callable[[bytes], object] | None = None) -> Outcome:
         """Run it to its end; `tell` hears what it prints. Ctrl-C ends it. Raises Permanent if nothing can run here."""
@@ -125,6 +139,19 @@ class Bench:
             shared_memory=max(64, limits.memory) << 20,
             parents=self.ground.parents,
         )
+
+
+def fingerprint(source: Path) -> str:
+    """Names, sizes and times of all files of a folder that a build reads; or of one file."""
+    digest = hashlib.sha256()
+    for place, folders, names in os.walk(source):
+        folders[:] = sorted(set(folders) - UNREAD)
+        for name in sorted(names):
+            about = Path(place, name).lstat()
+            digest.update(f"{place}/{name} {about.st_size} {about.st_mtime_ns}\0".encode(errors="surrogateescape"))
+    if source.is_file():
+        digest.update(f"{source.stat().st_size} {source.stat().st_mtime_ns}".encode())
+    return digest.hexdigest()
 
 
 def find(environments: Environments, name: str, version: str = "") -> Environment | None:
