@@ -25,6 +25,7 @@ from chris_plugin import chris_plugin
 parser = ArgumentParser(description="Waits, says something and ends as it is told.")
 parser.add_argument("--seconds", type=float, default=0.0)
 parser.add_argument("--code", type=int, default=0)
+parser.add_argument("--nothing", action="store_true")
 
 
 @chris_plugin(parser=parser, title="Obedient")
@@ -32,7 +33,8 @@ def main(options, inputdir, outputdir):
     print("waiting", flush=True)
     time.sleep(options.seconds)
     print(f"I end with {options.code}", file=sys.stderr, flush=True)
-    (outputdir / "said.txt").write_text("done")
+    if not options.nothing:
+        (outputdir / "said.txt").write_text("done")
     return options.code
 """
 PROJECT = """

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
+import pty
+import re
 import signal
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from gateway.cli import series
-from tests.gateway.cli.conftest import Shell
+from tests.gateway.cli.conftest import CHRYSALIS, Shell
 from tests.kit import kit
 
 pytestmark = pytest.mark.slow
@@ -44,6 +50,38 @@ def test_what_goes_in_comes_out(shell: Shell, scan: Path, tmp_path: Path) -> Non
     assert fetched.returncode == 0, fetched.stderr
     assert fetched.stdout.strip() == f"job-{job}"
     assert digests(tmp_path / f"job-{job}") == digests(scan)
+
+
+def test_one_line_sends_runs_and_fetches(shell: Shell, scan: Path, tmp_path: Path) -> None:
+    done = shell("run", "pl-copy", scan, "--wait", "--download", tmp_path / "back", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["ok"], told["result"]["status"]) == (0, True, "finishedSuccessfully"), done.stderr
+    assert sorted(told["result"]["files"]) == sorted(digests(scan))
+    assert digests(tmp_path / "back") == digests(scan)
+
+
+def test_a_job_that_wrote_nothing_is_flagged(shell: Shell, scan: Path) -> None:
+    done = shell("run", "pl-obedient", scan, "--wait", "--", "--nothing")
+    assert done.returncode == 0
+    assert "Warning: " in done.stderr
+    assert "Warning: " not in shell("run", "pl-obedient", scan, "--wait").stderr
+
+
+def test_a_terminal_shows_the_tree_of_the_feed(shell: Shell, scan: Path) -> None:
+    job = shell("run", "pl-copy", scan).stdout.strip()
+    terminal, theirs = pty.openpty()
+    with subprocess.Popen([*CHRYSALIS, "watch", job], env=shell.environment, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the terminal's other end has gone
+            while data := os.read(terminal, 1 << 16):
+                shown += data
+        os.close(terminal)
+    assert process.returncode == 0
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode())
+    assert re.search(r"\d+ pl-dircopy  finishedSuccessfully\s+└── " + job + " pl-copy  finishedSuccessfully", plain), (
+        plain
+    )
 
 
 def test_an_upload_that_is_repeated_changes_nothing(shell: Shell, scan: Path, tmp_path: Path) -> None:
@@ -145,6 +183,12 @@ def test_a_quiet_server_has_no_dead_letters(shell: Shell) -> None:
         (("watch", "999999"), 4, "check the number"),
         (("download", "home/admin/none"), 4, "There is no folder"),
         (("cancel", "one"), 2, "not a valid integer"),
+        (("retry", "999999"), 4, "check the number"),
+        (("retry", "one"), 2, "not a valid integer"),
+        (("logs",), 2, "Missing argument 'NUMBER'"),
+        (("run", "pl-copy", "home/admin/uploads/x", "--previous", "1"), 2, "Give either a folder or --previous"),
+        (("completion", "csh"), 2, "is not one of 'bash', 'zsh', 'fish'"),
+        (("nonsense",), 2, "No such command 'nonsense'"),
         (("plugin", "add", "./nowhere"), 4, ""),
     ],
 )
