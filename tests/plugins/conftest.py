@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
-MODULES = {"pl-copy": "pl_copy", "pl-dicom-to-nifti": "pl_dicom_to_nifti", "pl-slice-report": "slice_report.main"}
+MODULES = {
+    "pl-copy": "pl_copy",
+    "pl-dicom-to-nifti": "pl_dicom_to_nifti",
+    "pl-simpledsapp": "pl_simpledsapp",
+    "pl-slice-report": "slice_report.main",
+}
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

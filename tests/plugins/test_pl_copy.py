@@ -23,7 +23,7 @@ def test_a_missing_input_folder_is_refused(run: Run, incoming: Path, outgoing: P
     assert "Not a directory" in done.stderr
 
 
-@pytest.mark.parametrize("plugin", ["pl-copy", "pl-dicom-to-nifti", "pl-slice-report"])
+@pytest.mark.parametrize("plugin", ["pl-copy", "pl-dicom-to-nifti", "pl-simpledsapp", "pl-slice-report"])
 def test_it_describes_itself(run: Run, plugin: str) -> None:
     """The command line is what registration reads; the folders are its last two words."""
     done = run(plugin, "--help")
