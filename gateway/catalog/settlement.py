@@ -46,6 +46,8 @@ FIND = (
 )
 BATCH = 2000
 """How many files are registered in one transaction."""
+NOTHING = "The plugin finished with exit 0 and no output. Its log may tell why."
+"""What a user is told of a success that may be none."""
 LOG_CHARACTERS = 1800
 """How much of a log CUBE shows in `summary`."""
 
@@ -172,13 +174,15 @@ def _finish(session: Session, progress: Progress, result: Mapping[str, Any], now
     if progress.place is not None and progress.referring and result["verdict"] == jobs.FINISHED:
         added = references.after_run(session, progress.id, progress.place, now=now)
     session.connection().execute(SHOW, {"instance": progress.id})
+    count = progress.registered + added.count
+    flag = NOTHING if result["verdict"] == jobs.FINISHED and not count else ""
     fields = {
         "size": progress.size + added.size,
-        "registered": progress.registered + added.count,
+        "registered": count,
         "attempt": result.get("attempt") or 0,
         "exit_code": result.get("exit_code"),
         "reason": result.get("reason") or "",
-        "sentence": " ".join(text for text in (result.get("sentence"), added.sentence) if text),
+        "sentence": " ".join(text for text in (result.get("sentence"), added.sentence, flag) if text),
         "usage": result.get("usage"),
         "log_tail": log_tail[-LOG_CHARACTERS:],
     }

@@ -67,6 +67,17 @@ def test_a_failed_job_shows_its_outputs_and_a_cancelled_one_none(stage: Stage) -
     assert stage.status(failed, cancelled) == [states.FAILED, states.CANCELLED]
 
 
+def test_a_success_without_an_output_is_flagged_and_nothing_else_is(stage: Stage) -> None:
+    empty, full, failed = (stage.run(stage.gen) for _ in range(3))
+    stage.end(empty, outputs=[])
+    stage.end(full)
+    stage.end(failed, "failed", outputs=[], sentence="It was too big.")
+    assert stage.status(empty) == [states.FINISHED]
+    assert [stage.instance(one).sentence for one in (empty, full, failed)] == [
+        "The plugin finished with exit 0 and no output. Its log may tell why.", "", "It was too big.",
+    ]  # fmt: skip
+
+
 def test_a_deadline_has_cubes_code(stage: Stage) -> None:
     instance = stage.run(stage.gen)
     stage.end(instance, "failed", reason="deadline")
