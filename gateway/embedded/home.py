@@ -2,6 +2,7 @@
 
     catalog.db  broker.db  sweep      the catalog, the broker's messages, and whether the sweep is armed
     store/  pods/  plugins/           objects, run directories (one file system: hard links), environments
+    trials/                           sources that `plugin run` and `plugin check` have tried, and their runs
     keys/jobs/<kid>.pem               Ed25519 keys that sign job tokens          the largest kid signs; it and the one
     keys/events/<kid>.key             HMAC keys that sign events, 32 bytes       before it are believed
     credentials                       where the server is, and a token for the command line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -62,6 +63,13 @@ def incoming(tmp_path: Path) -> Path:
     return folder
 
 
+def read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # a process that has just ended
+        return b""
+
+
 def verdicts(shell: Shell, *words: object) -> dict[str, str]:
     told = json.loads(shell("plugin", "check", "--json", *words).stdout)
     return {one["name"]: one["verdict"] for one in told["result"]}
@@ -116,6 +124,25 @@ def test_the_exit_code_is_the_plugins_and_its_log_is_shown(
     assert told["exit_code"] == late.returncode != 0
     assert told["result"]["reason"] == "deadline"
     assert "still running after 1 seconds" in told["error"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_who_stops_the_command_stops_the_plugin(
+    alone: Shell, incoming: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, number: int, code: int
+) -> None:
+    source = obedient(tmp_path_factory.mktemp("stopped"))
+    with alone.begin("plugin", "run", source, incoming, tmp_path / "out", "--", "--seconds", "600") as running:
+        assert running.stderr is not None
+        while running.stderr.readline() != "waiting\n":
+            assert running.poll() is None
+        running.send_signal(number)
+        assert running.wait(30) == code
+        assert "Traceback" not in running.stderr.read()
+    assert not (tmp_path / "out").exists()
+    home = Path(alone.environment["CHRYSALIS_HOME"])
+    assert [path.name for path in (home / "trials").iterdir()] == ["plugins"]
+    commands = [read(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
+    assert not [one for one in commands if str(home).encode() in one]
 
 
 @pytest.mark.parametrize(
