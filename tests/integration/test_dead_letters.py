@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
-
-from click.testing import CliRunner
 
 from functions.payloads import JobTerminated
 from functions.records import Records, terminated_name
 from functions.settings import Settings
-from gateway.cli.main import cli
 from gateway.embedded.wiring import Machine
 from tests.integration.machine import running, wait_until
 
@@ -17,9 +17,12 @@ JOB = "7-abc"
 
 
 def run(machine: Machine, *arguments: str) -> str:
-    result = CliRunner().invoke(cli, arguments, env={"CHRYSALIS_HOME": str(machine.settings.home)})
-    assert result.exit_code == 0, result.output
-    return result.output
+    """What a command of a user prints."""
+    environment = os.environ | {"CHRYSALIS_HOME": str(machine.settings.home)}
+    command = [sys.executable, "-m", "gateway.cli.main", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_dead_letter_is_listed_with_its_reason_and_replayed(tmp_path: Path) -> None:
